@@ -1,0 +1,126 @@
+"""Positions of the inputs, and what is made of them: tables to add, and rotations of channels.
+
+Pure functions of arrays. B batch, M inputs, S any sequence, P index dimensions, H heads, D head width.
+"""
+
+import numpy as np
+from keras import ops
+
+# A frozen sinusoidal table is never stored whole: sin(a + b) puts row `p` together from row
+# `p // _FINE` of a coarse table and row `p % _FINE` of a fine one, both computed in float64. That is
+# right to float32 rounding at any length (the sine of a float32 angle of 1e5 radians is not), and
+# 131,073 rows of width 1024 take 3 MiB of constants instead of 512.
+_FINE = 256
+
+
+def positions_from_start(lengths, num_inputs):
+    """Positions 1 … length of each row, 0 on padding.
+
+    Args:
+        lengths: int32 (B,).
+        num_inputs: int. M.
+
+    Returns:
+        int32 (B, M).
+    """
+    index = ops.arange(num_inputs, dtype="int32")
+    return ops.where(index < ops.expand_dims(lengths, 1), index + 1, 0)
+
+
+def positions_from_end(lengths, num_inputs):
+    """Distance to the last valid input: 0 there, 1, 2, … before it.
+
+    Padding continues from M − 1 downwards, as in the original (`train_input_positions`).
+
+    Args:
+        lengths: int32 (B,).
+        num_inputs: int. M.
+
+    Returns:
+        int32 (B, M).
+    """
+    index = ops.arange(num_inputs, dtype="int32")
+    return ops.mod(ops.expand_dims(lengths, 1) - 1 - index, num_inputs)
+
+
+def sinusoidal_frequencies(width):
+    """Frequencies of the sinusoidal table: 1 … 1e-4 in equal ratios, float64 (width // 2,)."""
+    bands = width // 2
+    return np.exp(np.arange(bands) * -(np.log(1e4) / max(bands - 1, 1)))
+
+
+def sinusoidal_rows(positions, num_rows, width):
+    """Rows of the original's sinusoidal table.
+
+    Args:
+        positions: int32 (…). Clipped to 0 … num_rows − 1.
+        num_rows: int. Rows of the table, the longest context + 1.
+        width: int. C. The first half holds sines, the second cosines; an odd last column is 0.
+
+    Returns:
+        float32 (…, C).
+    """
+    positions = ops.clip(positions, 0, num_rows - 1)
+    frequencies = sinusoidal_frequencies(width)
+    fine = np.arange(_FINE)[:, None] * frequencies
+    coarse = np.arange(0, num_rows, _FINE)[:, None] * frequencies
+
+    def look_up(function, angles, index):
+        return ops.take(ops.convert_to_tensor(function(angles), "float32"), index, axis=0)
+
+    low, high = ops.mod(positions, _FINE), ops.floor_divide(positions, _FINE)
+    sin_low, cos_low = look_up(np.sin, fine, low), look_up(np.cos, fine, low)
+    sin_high, cos_high = look_up(np.sin, coarse, high), look_up(np.cos, coarse, high)
+    halves = [sin_high * cos_low + cos_high * sin_low, cos_high * cos_low - sin_high * sin_low]
+    if width % 2:
+        halves.append(ops.zeros_like(halves[0][..., :1]))
+    return ops.concatenate(halves, axis=-1)
+
+
+def sinusoidal_table(num_rows, width):
+    """The whole table at once, to start a trainable one from: float32 NumPy (num_rows, C)."""
+    angles = np.arange(num_rows)[:, None] * sinusoidal_frequencies(width)
+    parts = [np.sin(angles), np.cos(angles), np.zeros((num_rows, width % 2))]
+    return np.concatenate(parts, axis=-1).astype("float32")
+
+
+def rotary_frequencies(num_rotated, max_wavelength):
+    """Angles per unit of position, one for each pair of rotated channels.
+
+    The ladder of wavelengths runs from 1 to `max_wavelength` with the end point INCLUDED, as in the
+    original (most other codes leave it out); a single pair has wavelength 1.
+
+    Args:
+        num_rotated: int. Rotated channels, even.
+        max_wavelength: number. The longest wavelength.
+
+    Returns:
+        float32 NumPy (num_rotated // 2,).
+    """
+    bands = num_rotated // 2
+    exponents = (2.0 / num_rotated) * np.linspace(0, bands, bands)
+    return (float(max_wavelength) ** -exponents).astype("float32")
+
+
+def rotate_channels(x, positions, frequencies, num_heads=None):
+    """Rotates neighbouring channels of the first heads by an angle that follows the position.
+
+    Args:
+        x: (B, S, H, D).
+        positions: int or float (B, S).
+        frequencies: float32 (F,). The first 2F channels are rotated.
+        num_heads: int or None. Heads that are rotated, the first ones; None is all.
+
+    Returns:
+        (B, S, H, D), dtype of `x`; angles, sines and cosines are float32 whatever that is.
+    """
+    width, heads = 2 * len(frequencies), num_heads or x.shape[2]
+    if num_heads == 0 or width == 0:
+        return x
+    angles = ops.cast(positions, "float32")[..., None, None] * ops.convert_to_tensor(frequencies)
+    cos, sin = ops.cast(ops.cos(angles), x.dtype), ops.cast(ops.sin(angles), x.dtype)
+    first, second = x[:, :, :heads, 0:width:2], x[:, :, :heads, 1:width:2]
+    rotated = ops.stack([first * cos - second * sin, second * cos + first * sin], axis=-1)
+    rotated = ops.reshape(rotated, (*ops.shape(first)[:-1], width))
+    rotated = ops.concatenate([rotated, x[:, :, :heads, width:]], axis=-1)
+    return ops.concatenate([rotated, x[:, :, heads:]], axis=2)
