@@ -1,0 +1,50 @@
+"""The block of which the deep latent stack is made."""
+
+import keras
+
+from keras_perceiver_ar.layers.attention_block import AttentionBlock
+
+
+@keras.saving.register_keras_serializable(package="keras_perceiver_ar")
+class LatentBlock(AttentionBlock):
+    """Latents attend to latents, then pass through an MLP.
+
+    Args:
+        num_heads: int. H.
+        attention_width: int or None. H · D; None is the width of the latents.
+        mlp_factor: number. Hidden width of the MLP over that of the latents.
+        activation: name or function, of the MLP.
+        dropout: float in [0, 1). On the output of the attention and of the MLP.
+        rotary: `RotaryEmbedding` or None.
+        seed: int or None. Of the dropout, where a call brings no seed of its own.
+
+    Call arguments:
+        latents: (B, N, C).
+        attention_mask: bool (B, N, N) or None, True where attention is allowed
+            (`masks.latent_attention_mask`).
+        positions: int (B, N), needed with `rotary`.
+        training: bool.
+        seed: uint32 (2,) or None.
+
+    Returns:
+        (B, N, C).
+
+    Example:
+        >>> LatentBlock(num_heads=4)(keras.ops.ones((2, 3, 32))).shape
+        (2, 3, 32)
+
+    Reference: Perceiver AR (arXiv 2202.07765), section 2; `SelfAttention` of the original.
+    """
+
+    def build(self, latents_shape):
+        self._build(latents_shape, latents_shape)
+
+    def project(self, latents, positions=None):
+        """(B, N, C) → query, key and value, each (B, N, H, D)."""
+        normed = self.latents_norm(latents)
+        query = self.attention.project_query(normed, positions)
+        return (query, *self.attention.project_key_value(normed, positions))
+
+    def call(self, latents, attention_mask=None, positions=None, training=False, seed=None):
+        query, key, value = self.project(latents, positions)
+        return self.update(latents, query, key, value, attention_mask, training, seed)

@@ -1,0 +1,116 @@
+"""Multi-head attention in three steps that a decode loop can take one by one."""
+
+import keras
+from keras import ops
+
+from keras_perceiver_ar.attention import dot_product_attention
+from keras_perceiver_ar.layers.feed_forward import fan_in_initializer
+
+
+@keras.saving.register_keras_serializable(package="keras_perceiver_ar")
+class MultiHeadAttention(keras.layers.Layer):
+    """Multi-head attention with optional rotary positions.
+
+    `call` is `project_query`, `project_key_value` and `attend` in a row. A decode loop calls them
+    itself and keeps the keys and values.
+
+    Args:
+        num_heads: int. H.
+        attention_width: int or None. H · D; None is the width of the queries.
+        output_width: int or None. Width of the output; None is that of the queries.
+        rotary: `RotaryEmbedding` or None.
+
+    Call arguments:
+        query: (B, N, C).
+        inputs: (B, M, Cᵢ), what keys and values are made of; None is `query`.
+        attention_mask: bool (B, N, M) or None, True where attention is allowed.
+        query_positions: int (B, N), needed with `rotary`.
+        key_positions: int (B, M), needed with `rotary`.
+
+    Returns:
+        (B, N, output_width).
+
+    Raises:
+        ValueError: `attention_width` is not a multiple of `num_heads`.
+    """
+
+    def __init__(self, num_heads, attention_width=None, output_width=None, rotary=None, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.attention_width = attention_width
+        self.output_width = output_width
+        self.rotary = rotary
+
+    def build(self, query_shape, inputs_shape=None):
+        inputs_shape = inputs_shape or query_shape
+        width = self.attention_width or query_shape[-1]
+        if width % self.num_heads:
+            raise ValueError(
+                "The attention width must be a multiple of `num_heads`. Received: "
+                f"attention width {width}, num_heads={self.num_heads}"
+            )
+        self._head_shape = (self.num_heads, width // self.num_heads)
+
+        def dense(name, units, input_shape):
+            layer = keras.layers.Dense(
+                units, name=name, dtype=self.dtype_policy, kernel_initializer=fan_in_initializer()
+            )
+            layer.build(input_shape)
+            return layer
+
+        self.query_dense = dense("query", width, query_shape)
+        self.key_dense = dense("key", width, inputs_shape)
+        self.value_dense = dense("value", width, inputs_shape)
+        self.output_dense = dense(
+            "output", self.output_width or query_shape[-1], (*query_shape[:-1], width)
+        )
+        self.built = True
+
+    def _split_heads(self, x):
+        return ops.reshape(x, (-1, ops.shape(x)[1], *self._head_shape))
+
+    def _rotate(self, x, positions):
+        return x if self.rotary is None else self.rotary(x, positions)
+
+    def project_query(self, query, positions=None):
+        """(B, N, C) → (B, N, H, D), rotated by `positions` (B, N)."""
+        return self._rotate(self._split_heads(self.query_dense(query)), positions)
+
+    def project_key_value(self, inputs, positions=None):
+        """(B, M, Cᵢ) → keys, rotated by `positions` (B, M), and values, each (B, M, H, D)."""
+        key = self._rotate(self._split_heads(self.key_dense(inputs)), positions)
+        return key, self._split_heads(self.value_dense(inputs))
+
+    def attend(self, query, key, value, attention_mask=None):
+        """Attention over projected heads, and the output projection: (B, N, output_width)."""
+        heads = dot_product_attention(query, key, value, attention_mask)
+        merged = ops.reshape(
+            heads, (-1, ops.shape(heads)[1], self._head_shape[0] * self._head_shape[1])
+        )
+        return self.output_dense(merged)
+
+    def call(
+        self, query, inputs=None, attention_mask=None, query_positions=None, key_positions=None
+    ):
+        if inputs is None:
+            inputs, key_positions = query, query_positions
+        key, value = self.project_key_value(inputs, key_positions)
+        return self.attend(self.project_query(query, query_positions), key, value, attention_mask)
+
+    def compute_output_shape(self, query_shape, inputs_shape=None):
+        return (*query_shape[:-1], self.output_width or query_shape[-1])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "attention_width": self.attention_width,
+            "output_width": self.output_width,
+            "rotary": keras.saving.serialize_keras_object(self.rotary),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config["rotary"] = keras.saving.deserialize_keras_object(config["rotary"])
+        return cls(**config)

@@ -1,0 +1,107 @@
+"""Absolute positions: one row per position, added to the embedded inputs."""
+
+import keras
+from keras import ops
+
+from keras_perceiver_ar import positions as positions_lib
+
+KINDS = ("sinusoidal", "learned")
+
+
+@keras.saving.register_keras_serializable(package="keras_perceiver_ar")
+class PositionEmbedding(keras.layers.Layer):
+    """Looks positions up in one table per index dimension and sums the rows.
+
+    Args:
+        num_rows: int or tuple of int. Rows of the table, or of each table for inputs with P > 1
+            index dimensions (images: x, y, channel). Text of context M needs M + 1 rows, because
+            positions start at 1 and 0 is padding. Positions beyond a table are clipped to it.
+        width: int. C.
+        kind: "sinusoidal" or "learned". What the table starts from.
+        trainable: bool or None. None trains a learned table and freezes a sinusoidal one. A frozen
+            sinusoidal table is a constant: no weight, nothing in the checkpoint or the optimizer.
+        from_end: bool. Count positions back from the last valid input instead of reading them from
+            the data (`use_positions_from_data=False`). The model that owns the layer does this.
+
+    Call arguments:
+        positions: int (B, S) or (B, S, P).
+
+    Returns:
+        (B, S, C).
+
+    Raises:
+        ValueError: an unknown kind, a frozen learned table, or index dimensions that do not match.
+
+    Example:
+        >>> PositionEmbedding(33, 64)(keras.ops.ones((2, 32), "int32")).shape
+        (2, 32, 64)
+
+    Reference: `position_encoding_type='absolute'` of the original.
+    """
+
+    def __init__(
+        self, num_rows, width, kind="sinusoidal", trainable=None, from_end=False, **kwargs
+    ):
+        trains = kind == "learned" if trainable is None else trainable
+        super().__init__(trainable=trains, **kwargs)
+        if kind not in KINDS:
+            raise ValueError(f"`kind` must be one of {KINDS}. Received: kind={kind!r}")
+        if kind == "learned" and trainable is False:
+            raise ValueError(
+                "A learned table that does not train stays random: use kind='sinusoidal', or leave "
+                f"`trainable` out. Received: kind={kind!r}, trainable={trainable}"
+            )
+        self.num_rows = tuple(num_rows) if isinstance(num_rows, (list, tuple)) else (num_rows,)
+        self.width = width
+        self.kind = kind
+        self.from_end = from_end
+        self._has_weights = trains
+
+    def build(self, positions_shape=None):
+        self.tables = []
+        if self._has_weights:
+            for axis, rows in enumerate(self.num_rows):
+                if self.kind == "sinusoidal":
+                    table = positions_lib.sinusoidal_table(rows, self.width)
+                    initializer = keras.initializers.Constant(table)
+                else:
+                    initializer = keras.initializers.TruncatedNormal(stddev=1.0)
+                self.tables.append(
+                    self.add_weight(
+                        name=f"table_{axis}", shape=(rows, self.width), initializer=initializer
+                    )
+                )
+        self.built = True
+
+    def call(self, positions):
+        if len(positions.shape) == 2:
+            positions = ops.expand_dims(positions, -1)
+        if positions.shape[-1] != len(self.num_rows):
+            raise ValueError(
+                f"`positions` must have {len(self.num_rows)} index dimension(s), one for each table "
+                f"of num_rows={self.num_rows}. Received: positions.shape={positions.shape}"
+            )
+        rows = [self._rows(axis, positions[..., axis]) for axis in range(len(self.num_rows))]
+        return sum(rows[1:], rows[0])
+
+    def _rows(self, axis, index):
+        num_rows = self.num_rows[axis]
+        if not self._has_weights:
+            return ops.cast(
+                positions_lib.sinusoidal_rows(index, num_rows, self.width), self.compute_dtype
+            )
+        table = ops.cast(self.tables[axis], self.compute_dtype)
+        return ops.take(table, ops.clip(index, 0, num_rows - 1), axis=0)
+
+    def compute_output_shape(self, positions_shape):
+        return (*positions_shape[:2], self.width)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_rows": list(self.num_rows),
+            "width": self.width,
+            "kind": self.kind,
+            "trainable": self._has_weights,
+            "from_end": self.from_end,
+        }
