@@ -1,0 +1,169 @@
+"""Perceiver AR as an autoregressive model of sequences."""
+
+import keras
+from keras import ops
+
+from keras_perceiver_ar import masks
+from keras_perceiver_ar.generation.program import GenerateProgram
+from keras_perceiver_ar.models.backbone import PerceiverARBackbone
+from keras_perceiver_ar.models.scoring import score
+
+
+@keras.saving.register_keras_serializable(package="keras_perceiver_ar")
+class PerceiverARCausalLM(keras.Model):
+    """A `PerceiverARBackbone` with an output layer: each latent predicts the input after its own.
+
+    `fit` takes labels (B, M), where `labels[:, i]` is the input after `token_ids[:, i]` and 0 counts
+    in no loss; the model picks those on which its latents sit.
+
+    Args:
+        backbone: `PerceiverARBackbone`.
+
+    Call arguments:
+        inputs, training, seed, num_latents: as for `PerceiverARBackbone`.
+
+    Returns:
+        float32 (B, N, V), logits.
+
+    Example:
+        >>> backbone = PerceiverARBackbone(259, max_context=64, num_latents=8, width=32, num_heads=4)
+        >>> model = PerceiverARCausalLM(backbone)
+        >>> model.compile("adam", loss=PerceiverARLoss())
+        >>> ids = np.random.randint(3, 259, (16, 65))
+        >>> model.fit({"token_ids": ids[:, :-1]}, ids[:, 1:])
+        >>> model.generate({"token_ids": ids[:2, :9]}, max_new_tokens=20)["token_ids"].shape
+        (2, 29)
+
+    Reference: Hawthorne et al., arXiv 2202.07765.
+    """
+
+    def __init__(self, backbone, **kwargs):
+        kwargs.setdefault("dtype", getattr(backbone, "dtype_policy", None))
+        super().__init__(**kwargs)
+        if not isinstance(backbone, PerceiverARBackbone):
+            raise ValueError(f"`backbone` must be a PerceiverARBackbone. Received: {backbone!r}")
+        self.backbone = backbone
+        # Zeros, as in the original: training starts from the uniform distribution.
+        self.logits = keras.layers.Dense(
+            backbone.vocab_size, kernel_initializer="zeros", name="logits", dtype="float32"
+        )
+        self.logits.build((None, None, backbone.width))
+        self.built = True
+        self._generate_program = GenerateProgram.deferred(self)
+
+    def build(self, input_shape=None):
+        """Nothing is left to build: the backbone builds itself."""
+
+    def call(self, inputs, training=False, seed=None, num_latents=None):
+        latents = self.backbone(inputs, training=training, seed=seed, num_latents=num_latents)
+        return self.logits(latents)
+
+    def latent_labels(self, inputs, labels, num_latents=None):
+        """Picks the labels of the inputs on which the latents sit.
+
+        Args:
+            inputs: as for a call.
+            labels: int (B, M), or any array of that leading shape. 0 counts in no loss.
+            num_latents: int or None.
+
+        Returns:
+            (B, N), 0 where a latent sits on no input.
+        """
+        _, lengths, _ = self.backbone.read_inputs(inputs)
+        steps = masks.latent_steps(lengths, num_latents or self.backbone.num_latents)
+        labels = ops.convert_to_tensor(labels)
+        picked = masks.gather_at_steps(labels, steps)
+        return ops.where(steps >= 0, picked, ops.zeros_like(picked))
+
+    def _at_latents(self, x, y, sample_weight):
+        if sample_weight is not None and len(sample_weight.shape) > 1:
+            sample_weight = self.latent_labels(x, sample_weight)
+        return self.latent_labels(x, y), sample_weight
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Keras' own, with labels (B, M) picked at the latents first."""
+        if y is not None:
+            y, sample_weight = self._at_latents(x, y, sample_weight)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Keras' own, with labels (B, M) picked at the latents first."""
+        if y is not None:
+            y, sample_weight = self._at_latents(x, y, sample_weight)
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def score(self, inputs, num_latents=None):
+        """Log-probability of each input given those before it.
+
+        A row is scored in strided blocks of N from its end, so that every input is scored exactly
+        once and with as much context as the row has; the block at the start holds the remainder.
+
+        Args:
+            inputs: as for a call.
+            num_latents: int or None. Another N.
+
+        Returns:
+            float32 (B, M). NaN at the first input of a row, which nothing precedes, and on padding.
+        """
+        return score(self, inputs, num_latents or self.backbone.num_latents)
+
+    def generate(
+        self,
+        inputs,
+        max_new_tokens,
+        sampler="top_p",
+        seed=0,
+        num_latents=None,
+        refill="half",
+        stop_ids=(1,),
+    ):
+        """Continues each row of a ragged batch of prompts.
+
+        Keys and values are kept: those of the cross-attention for every input, once and for all;
+        those of the latent stack for up to N latents. A row whose N latents are full starts again
+        from a part of them (`refill`), each row when its own are full. At every step the logits are
+        those of an uncached call with as many latents as the row then holds.
+
+        Args:
+            inputs: as for a call; `token_ids` (B, M) are the prompts, each of at least one input.
+                `positions`, if given, must cover M + max_new_tokens.
+            max_new_tokens: int. Tokens to add to each row.
+            sampler: "greedy", "temperature", "top_p", or a `kpar.generation.Sampler`.
+            seed: int, or int (B,) with one seed a row. A number s stands for s, s + 1, … along the
+                batch. A row's draws depend on its seed and on nothing else in the batch.
+            num_latents: int or None. Another N.
+            refill: "half", or an int: latents held after a refill, the newest included.
+            stop_ids: tuple of int. Ids after which a row ends; they are part of the output. Reserved
+                ids (0 pad, 1 EOS, 2 SOS) that are not listed are never sampled.
+
+        Returns:
+            dict of NumPy arrays: `token_ids` int32 (B, M + max_new_tokens), prompt and continuation
+            of each row, then zeros; `lengths` int32 (B,); `log_probs` float32
+            (B, max_new_tokens), of each new token under the model itself (before temperature and
+            cut), NaN after the end of a row.
+
+        Raises:
+            ValueError: an empty prompt, a prompt that leaves no room for `max_new_tokens` within
+                `max_context`, an unknown sampler or refill.
+        """
+        return self._generate_program.get()(
+            inputs, max_new_tokens, sampler, seed, num_latents, refill, stop_ids
+        )
+
+    def compute_output_shape(self, input_shape, **kwargs):
+        latents = self.backbone.compute_output_shape(input_shape, **kwargs)
+        return (*latents[:2], self.backbone.vocab_size)
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config["backbone"] = keras.saving.deserialize_keras_object(config["backbone"])
+        return cls(**config)
