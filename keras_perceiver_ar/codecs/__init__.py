@@ -1,0 +1,7 @@
+"""Codecs turn data into event ids and back. They need numpy only.
+
+Every codec keeps id 0 for padding, 1 for the end and 2 for the start of a sequence; data starts
+at 3.
+"""
+
+from keras_perceiver_ar.codecs import byte_codec as byte_codec

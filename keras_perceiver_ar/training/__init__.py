@@ -1,0 +1,6 @@
+"""Losses and metrics."""
+
+from keras_perceiver_ar.training.loss import PerceiverARLoss, token_loss
+from keras_perceiver_ar.training.metrics import BitsPerToken, TokenAccuracy
+
+__all__ = ["BitsPerToken", "PerceiverARLoss", "TokenAccuracy", "token_loss"]
