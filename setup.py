@@ -1,0 +1,82 @@
+"""Packaging of `keras_perceiver_ar`, the model alone.
+
+`pipelines/`, `savedmodels/` and `gin/` run from a checkout. They are no part of the wheel; the
+extras below install what they need.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+README = HERE / "README.md"
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (HERE / "keras_perceiver_ar/__init__.py").read_text(), re.MULTILINE
+).group(1)
+
+# The packages of TensorFlow's 2.20 family require one another by name and minor version, so their
+# pins move together. The model itself also runs on 2.19, which is why `tf` reaches down to it.
+TF = ["tensorflow>=2.19,<2.21"]
+JAX = ["jax==0.10.2", "jaxlib==0.10.2"]
+DATA = [
+    "tensorflow-datasets==4.9.10",
+    # The TFDS builders import it on every Python, but ask for it below 3.9 only.
+    "importlib_resources>=6",
+    "tensorflow-text==2.20.1",
+]
+TRAIN = [
+    "gin-config==0.5.0",
+    "tf-models-official==2.20.0",  # holds `orbit`
+    "tf-keras==2.20.1",
+    "rich>=13",
+    # tf-models-official brings tensorflow-hub, which imports pkg_resources: gone in setuptools 82.
+    "setuptools<81",
+]
+# On TensorFlow 2.17 and later only the parts of it written in Python work, so nothing requires it.
+IO = ["tensorflow-io==0.37.1"]
+SERVE = ["tensorflow==2.20.*", "tensorflow-text==2.20.1", "tensorflow-serving-api==2.20.0"]
+DEV = [
+    *TF,
+    *JAX,
+    *DATA,
+    *TRAIN,
+    *SERVE,
+    "pytest>=9,<10",
+    "pytest-xdist>=3.8,<4",
+    "hypothesis>=6.100,<7",
+    # Below 1.0 a minor release may change the formatting, and with it what `make lint` says.
+    "ruff==0.17.*",
+    "build>=1.2",
+    "wheel>=0.43",
+    "setuptools>=77,<81",
+]
+
+setup(
+    name="keras-perceiver-ar",
+    version=VERSION,
+    description="Perceiver AR for Keras: autoregressive models of long contexts, on any backend.",
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    license_expression="Apache-2.0",
+    packages=find_packages(include=["keras_perceiver_ar", "keras_perceiver_ar.*"]),
+    python_requires=">=3.11,<3.13",
+    # Keras chooses no backend by itself: the extras `tf` and `jax` bring one.
+    install_requires=["keras>=3.15,<3.16", "numpy>=1.26"],
+    extras_require={
+        "tf": TF,
+        "jax": JAX,
+        "data": DATA,
+        "train": TRAIN,
+        "io": IO,
+        "serve": SERVE,
+        "dev": DEV,
+    },
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,141 @@
+"""The floors of the house: who may import whom, and how large a file may grow."""
+
+import ast
+import os
+import subprocess
+import sys
+
+import pytest
+
+MEGABYTE = 2**20
+# The model runs on every backend of Keras because it knows none of them.
+CORE_MAY_IMPORT = {"keras", "numpy", "keras_perceiver_ar", *sys.stdlib_module_names}
+# Without absl: Keras itself logs through it.
+UNLOADED = ("tensorflow", "tf_keras", "gin", "orbit", "pipelines", "savedmodels")
+IMPORT_BY_NAME = {"import_module", "__import__"}
+
+
+def imported_packages(source: str) -> dict[str, bool]:
+    """Returns each top-level package that a module imports: whether some import of it is unguarded.
+
+    An import inside a function or a `try` is guarded: the module can be imported without it.
+    """
+    found: dict[str, bool] = {}
+
+    def visit(node, guarded):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module]
+        elif isinstance(node, ast.Call) and node.args:
+            called = getattr(node.func, "attr", getattr(node.func, "id", None))
+            argument = getattr(node.args[0], "value", None)
+            if called in IMPORT_BY_NAME and isinstance(argument, str):
+                names = [argument]
+        for name in names:
+            package = name.split(".")[0]
+            found[package] = found.get(package, False) or not guarded
+        guarded = guarded or isinstance(node, ast.FunctionDef | ast.Lambda | ast.Try)
+        for child in ast.iter_child_nodes(node):
+            visit(child, guarded)
+
+    visit(ast.parse(source), False)
+    return found
+
+
+@pytest.fixture(scope="module")
+def imports_of(repository, repository_files):
+    """A function from a package of this repository to `{file: imported_packages(file)}`."""
+
+    def imports_of(package):
+        return {
+            str(file): imported_packages((repository / file).read_text(encoding="utf-8"))
+            for file in repository_files
+            if file.parts[0] == package and file.suffix == ".py"
+        }
+
+    return imports_of
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import tensorflow as tf", {"tensorflow": True}),
+        ("import os, tensorflow.io", {"os": True, "tensorflow": True}),
+        ("from tensorflow.io import gfile", {"tensorflow": True}),
+        ("def f():\n    if f:\n        import gin", {"gin": False}),
+        ("try:\n    import jax\nexcept ImportError:\n    jax = None", {"jax": False}),
+        ("import jax\ndef f():\n    import jax", {"jax": True}),
+        ("importlib.import_module('orbit.utils')", {"orbit": True}),
+        ("__import__('absl')", {"absl": True}),
+        ("from . import masks\nfrom .tensorflow import x", {}),
+        ("'import tensorflow'  # import gin", {}),
+    ],
+)
+def test_imported_packages(source, expected):
+    assert imported_packages(source) == expected
+
+
+def test_core_imports_keras_and_numpy_only(imports_of):
+    imports = imports_of("keras_perceiver_ar")
+    assert imports
+    strangers = {file: set(found) - CORE_MAY_IMPORT - {"jax"} for file, found in imports.items()}
+    assert {file: found for file, found in strangers.items() if found} == {}
+
+
+def test_core_imports_jax_in_one_guarded_file_at_most(imports_of):
+    jax = {
+        file: found["jax"]
+        for file, found in imports_of("keras_perceiver_ar").items()
+        if "jax" in found
+    }
+    assert len(jax) <= 1, jax
+    assert not any(jax.values()), f"{jax}: the import has to be inside a function or a `try`"
+
+
+def test_pipelines_do_not_import_savedmodels(imports_of):
+    upwards = [file for file, found in imports_of("pipelines").items() if "savedmodels" in found]
+    assert upwards == []
+
+
+def test_core_loads_no_tensorflow_on_the_jax_backend(repository):
+    # What Keras brings in is not in the source; it shows only when the package is imported.
+    code = (
+        "import sys, keras, keras_perceiver_ar\n"
+        "assert keras.backend.backend() == 'jax'\n"
+        f"print(*(name for name in {UNLOADED} if name in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=repository,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
+def test_no_python_file_is_longer_than_300_lines(repository, repository_files):
+    lengths = {
+        str(file): len((repository / file).read_text(encoding="utf-8").splitlines())
+        for file in repository_files
+        if file.parts[0] in {"keras_perceiver_ar", "pipelines", "savedmodels", "tests"}
+        and file.suffix == ".py"
+    }
+    assert lengths
+    assert {file: length for file, length in lengths.items() if length > 300} == {}
+
+
+def test_gin_holds_data_only(repository_files):
+    # A `gin/__init__.py` would shadow gin-config wherever the root is on the path.
+    python = [
+        str(file) for file in repository_files if file.parts[0] == "gin" and file.suffix == ".py"
+    ]
+    assert python == []
+
+
+def test_no_file_is_larger_than_two_megabytes(repository, repository_files):
+    sizes = {str(file): (repository / file).stat().st_size for file in repository_files}
+    assert {file: size for file, size in sizes.items() if size > 2 * MEGABYTE} == {}
