@@ -4,8 +4,8 @@ import math
 
 from keras import ops
 
-# Masked scores are SET to this, not lowered by it: a query that may attend to nothing then takes the
-# plain mean of all values, as in the original, and never a NaN.
+# Masked scores are SET to this, not lowered by it: a query that may attend to nothing then takes
+# the plain mean of all values, as in the original, and never a NaN.
 MASKED_SCORE = -1e30
 
 

@@ -1,7 +1,7 @@
 """Released Haiku weights ↔ Keras weights.
 
-Names of the original look like `perceiver_ar/~/cross_attention/attention/linear/w`. Linear weights are
-(in, out) on both sides, so nothing is transposed.
+Names of the original look like `perceiver_ar/~/cross_attention/attention/linear/w`. Linear weights
+are (in, out) on both sides, so nothing is transposed.
 """
 
 import numpy as np
@@ -50,8 +50,8 @@ def from_original(config, params):
         `PerceiverARCausalLM`.
 
     Raises:
-        ValueError: options that are not supported, or weights whose names, shapes or frozen values do
-            not fit, all of them listed.
+        ValueError: options that are not supported, or weights whose names, shapes or frozen values
+            do not fit, all of them listed.
     """
     model = _make_model(config)
     weights, frozen = _weights(model), _frozen_tables(model)
@@ -187,7 +187,7 @@ def _norm(module, norm):
 
 
 def _block(module, block, norms):
-    """Haiku numbers modules of a kind in the order of their making: linear, linear_1, …"""
+    """Haiku numbers modules of one kind in the order of their making: linear, linear_1 and on."""
     attention = block.attention
     names = {}
     for index, norm in enumerate(norms):

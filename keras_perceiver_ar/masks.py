@@ -1,8 +1,8 @@
 """Where the latents sit, and what each of them may read (paper, section 2 and figure 2).
 
-Pure functions of arrays. B batch, M inputs, N latents. A *step* is the index of an input; the latent
-at step s is fed with input s, reads inputs 0 … s, and predicts input s + 1. Step −1 marks a latent
-that has no input to sit on, because its row is shorter than N.
+Pure functions of arrays. B batch, M inputs, N latents. A *step* is the index of an input; the
+latent at step s is fed with input s, reads inputs 0 … s, and predicts input s + 1. Step −1 marks a
+latent that has no input to sit on, because its row is shorter than N.
 """
 
 from keras import ops

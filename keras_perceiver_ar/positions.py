@@ -1,15 +1,16 @@
 """Positions of the inputs, and what is made of them: tables to add, and rotations of channels.
 
-Pure functions of arrays. B batch, M inputs, S any sequence, P index dimensions, H heads, D head width.
+Pure functions of arrays. B batch, M inputs, S any sequence, P index dimensions, H heads, D head
+width.
 """
 
 import numpy as np
 from keras import ops
 
 # A frozen sinusoidal table is never stored whole: sin(a + b) puts row `p` together from row
-# `p // _FINE` of a coarse table and row `p % _FINE` of a fine one, both computed in float64. That is
-# right to float32 rounding at any length (the sine of a float32 angle of 1e5 radians is not), and
-# 131,073 rows of width 1024 take 3 MiB of constants instead of 512.
+# `p // _FINE` of a coarse table and row `p % _FINE` of a fine one, both computed in float64. That
+# is right to float32 rounding at any length (the sine of a float32 angle of 1e5 radians is not),
+# and 131,073 rows of width 1024 take 3 MiB of constants instead of 512.
 _FINE = 256
 
 

@@ -6,7 +6,9 @@ from keras import ops
 
 
 class DecodeCache(NamedTuple):
-    """Keys and values of one batch of rows. B batch, T room for events, N latents, H heads, D head width.
+    """Keys and values of one batch of rows.
+
+    B batch, T room for events, N latents, H heads, D head width.
 
     Attributes:
         cross: pair (B, T, H, D). Keys and values of the cross-attention, for every event. They

@@ -65,11 +65,13 @@ def decode(
     backbone = model.backbone
     if backbone.positions_from_end:
         raise ValueError(
-            "generate keeps the keys of past inputs, but positions that count from the end of a row "
-            "(`from_end=True`) change with every new input. Use positions from the start."
+            "generate keeps the keys of past inputs, but positions that count from the end of a "
+            "row (`from_end=True`) change with every new input. Use positions from the start."
         )
-    room = token_ids.shape[1]
-    num_latents = min(num_latents or backbone.num_latents, room)
+    room = ops.shape(token_ids)[1]  # a tensor, where a served model takes any width
+    num_latents = num_latents or backbone.num_latents
+    if token_ids.shape[1] is not None:
+        num_latents = min(num_latents, token_ids.shape[1])
     kept = refill_size(refill, num_latents)
     lengths = ops.cast(lengths, "int32")
     if positions is None:
@@ -156,10 +158,10 @@ def _prefill(backbone, output_layer, token_ids, lengths, positions, num_latents)
 def _read(backbone, token_ids, positions, cross, first, count):
     """Latents on the inputs first … first + count − 1: normalised output and keys and values.
 
-    Where that runs past the end of a row, the latents hold nothing of meaning; they come last, so no
-    latent with meaning reads them.
+    Where that runs past the end of a row, the latents hold nothing of meaning; they come last, so
+    no latent with meaning reads them.
     """
-    room = token_ids.shape[1]
+    room = ops.shape(token_ids)[1]
     steps = ops.minimum(ops.expand_dims(first, 1) + ops.arange(count, dtype="int32"), room - 1)
     at_steps = masks.gather_at_steps(positions, steps)
     embedded = backbone.embed(masks.gather_at_steps(token_ids, steps), at_steps)
@@ -216,7 +218,7 @@ def _advance(backbone, output_layer, state, positions, num_latents, kept):
         latents,
         block.project_query(latents, rotary_position),
         *cross,
-        masks.cross_attention_mask(newest, state.token_ids.shape[1]),
+        masks.cross_attention_mask(newest, ops.shape(state.token_ids)[1]),
     )
     new_pairs = []
     for block, (keys, values) in zip(backbone.latent_blocks, pairs, strict=True):

@@ -12,8 +12,8 @@ EPSILON = 1e-5
 class AttentionBlock(keras.layers.Layer):
     """Pre-norm attention and MLP, each followed by dropout and added to the latents.
 
-    A subclass says what keys and values are made of. `update` does the rest, for a whole sequence and
-    for one step of decoding alike.
+    A subclass says what keys and values are made of. `update` does the rest, for a whole sequence
+    and for one step of decoding alike.
 
     Args:
         num_heads: int. H.

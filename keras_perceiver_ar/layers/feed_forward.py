@@ -17,7 +17,7 @@ def gelu_tanh(x):
 
 
 def fan_in_initializer():
-    """Truncated normal of standard deviation √(1/fan in) after truncation, as Haiku's Linear has."""
+    """Truncated normal of deviation √(1/fan in) after truncation, as Haiku's Linear has."""
     return keras.initializers.VarianceScaling(1.0, "fan_in", "truncated_normal")
 
 

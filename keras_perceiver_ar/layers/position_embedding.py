@@ -58,28 +58,31 @@ class PositionEmbedding(keras.layers.Layer):
         self._has_weights = trains
 
     def build(self, positions_shape=None):
-        self.tables = []
-        if self._has_weights:
-            for axis, rows in enumerate(self.num_rows):
-                if self.kind == "sinusoidal":
-                    table = positions_lib.sinusoidal_table(rows, self.width)
-                    initializer = keras.initializers.Constant(table)
-                else:
-                    initializer = keras.initializers.TruncatedNormal(stddev=1.0)
-                self.tables.append(
-                    self.add_weight(
-                        name=f"table_{axis}", shape=(rows, self.width), initializer=initializer
-                    )
-                )
+        for axis, rows in enumerate(self.num_rows if self._has_weights else ()):
+            if self.kind == "sinusoidal":
+                table = positions_lib.sinusoidal_table(rows, self.width)
+                initializer = keras.initializers.Constant(table)
+            else:
+                initializer = keras.initializers.TruncatedNormal(stddev=1.0)
+            name = f"table_{axis}"
+            # An attribute each: `tf.train.Checkpoint` passes over lists of weights in silence.
+            weight = self.add_weight(name=name, shape=(rows, self.width), initializer=initializer)
+            setattr(self, name, weight)
         self.built = True
+
+    @property
+    def tables(self):
+        """The weights, one for each index dimension; none if the table is frozen."""
+        axes = range(len(self.num_rows)) if self._has_weights else ()
+        return [getattr(self, f"table_{axis}") for axis in axes]
 
     def call(self, positions):
         if len(positions.shape) == 2:
             positions = ops.expand_dims(positions, -1)
         if positions.shape[-1] != len(self.num_rows):
             raise ValueError(
-                f"`positions` must have {len(self.num_rows)} index dimension(s), one for each table "
-                f"of num_rows={self.num_rows}. Received: positions.shape={positions.shape}"
+                f"`positions` must have {len(self.num_rows)} index dimension(s), one for each "
+                f"table of num_rows={self.num_rows}. Received: positions.shape={positions.shape}"
             )
         rows = [self._rows(axis, positions[..., axis]) for axis in range(len(self.num_rows))]
         return sum(rows[1:], rows[0])

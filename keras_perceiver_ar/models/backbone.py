@@ -13,10 +13,9 @@ from keras_perceiver_ar.layers.feed_forward import (
     squared_relu,
 )
 from keras_perceiver_ar.layers.latent_block import LatentBlock
-from keras_perceiver_ar.layers.position_embedding import PositionEmbedding
 from keras_perceiver_ar.layers.rotary_embedding import RotaryEmbedding
-
-POSITIONS = ("rotary", "absolute", "learned")
+from keras_perceiver_ar.models.position_choice import make_position_layer
+from keras_perceiver_ar.models.sizes import check_num_latents, check_sizes
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -34,12 +33,14 @@ class PerceiverARBackbone(keras.Model):
         num_layers: int. L, latent blocks after the cross-attention.
         width: int. C, channels of the latents (`num_z_channels`).
         num_heads: int. Heads of the latent blocks.
-        input_width: int or None. Channels of the embedded inputs (`input_embed_dim`); None is `width`.
+        input_width: int or None. Channels of the embedded inputs (`input_embed_dim`); None is
+            `width`.
         num_cross_heads: int or None. Heads of the cross-attention; None is `num_heads`.
         cross_attention_width: int or None. H · D of the cross-attention; None is `input_width` (the
             original's shape 'kv').
         mlp_factor: number. Hidden width of each latent block's MLP over `width`.
-        cross_mlp_factor: number or None. The same for the cross-attention block; None is `mlp_factor`.
+        cross_mlp_factor: number or None. The same for the cross-attention block; None is
+            `mlp_factor`.
         activation: name or function, of the MLPs.
         positions: "rotary", "absolute" (frozen sinusoids), "learned", or a `RotaryEmbedding` or
             `PositionEmbedding` of your own making.
@@ -49,10 +50,12 @@ class PerceiverARBackbone(keras.Model):
     Call arguments:
         inputs: dict of
             token_ids: int (B, M), M ≤ max_context. 0 is padding, at the end of a row.
-            lengths: int (B,), optional. Valid inputs of each row; without it a row ends at its first 0.
+            lengths: int (B,), optional. Valid inputs of each row; without it a row ends at its
+                first 0.
             positions: int (B, M) or (B, M, P), optional. By default 1 … length.
         training: bool. Whether dropout acts.
-        seed: int tensor (2,) or None. Seed of the dropout; None draws from the model's own generator.
+        seed: int tensor (2,) or None. Seed of the dropout; None draws from the model's own
+            generator.
         num_latents: int or None. Another N for this call: compute can be chosen at evaluation time.
 
     Returns:
@@ -63,7 +66,7 @@ class PerceiverARBackbone(keras.Model):
             `max_context`.
 
     Example:
-        >>> backbone = PerceiverARBackbone(259, max_context=64, num_latents=8, width=32, num_heads=4)
+        >>> backbone = PerceiverARBackbone(259, max_context=64, num_latents=8, width=32)
         >>> backbone({"token_ids": keras.ops.ones((2, 64), "int32")}).shape
         (2, 8, 32)
 
@@ -90,14 +93,14 @@ class PerceiverARBackbone(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check_sizes(
+        check_sizes(
             vocab_size=vocab_size,
             max_context=max_context,
             num_layers=num_layers,
             width=width,
             num_heads=num_heads,
         )
-        _check_num_latents(num_latents, max_context)
+        check_num_latents(num_latents, max_context)
         self.vocab_size = vocab_size
         self.max_context = max_context
         self.num_latents = num_latents
@@ -118,29 +121,15 @@ class PerceiverARBackbone(keras.Model):
         self._make_layers()
 
     def _make_position_layers(self):
-        chosen = self.positions
-        if chosen == "rotary":
-            chosen = RotaryEmbedding(self.max_context, name="rotary")
-        elif chosen in ("absolute", "learned"):
-            kind = "sinusoidal" if chosen == "absolute" else "learned"
-            chosen = PositionEmbedding(
-                self.max_context + 1,
-                self.input_width,
-                kind,
-                name="position_embedding",
-                dtype=self.dtype_policy,
-            )
-        elif not isinstance(chosen, (RotaryEmbedding, PositionEmbedding)):
-            raise ValueError(
-                f"`positions` must be one of {POSITIONS}, a RotaryEmbedding or a PositionEmbedding. "
-                f"Received: positions={chosen!r}"
-            )
-        self.rotary = chosen if isinstance(chosen, RotaryEmbedding) else None
-        self.position_embedding = chosen if self.rotary is None else None
-        self.positions_from_end = chosen.from_end
+        layer = make_position_layer(
+            self.positions, self.max_context, self.input_width, self.dtype_policy
+        )
+        self.rotary = layer if isinstance(layer, RotaryEmbedding) else None
+        self.position_embedding = layer if self.rotary is None else None
+        self.positions_from_end = layer.from_end
 
     def _make_layers(self):
-        """Builds every layer at once: all sizes are known, and weights can be loaded before a call."""
+        """Builds every layer at once: all sizes are known, and weights can be loaded at once."""
         inputs_shape = (None, None, self.input_width)
         latents_shape = (None, None, self.width)
         common = {
@@ -174,19 +163,22 @@ class PerceiverARBackbone(keras.Model):
             **common,
         )
         self.cross_attention_block.build(latents_shape, inputs_shape)
-        self.latent_blocks = [
-            LatentBlock(
-                self.num_heads, mlp_factor=self.mlp_factor, name=f"latent_block_{layer}", **common
-            )
-            for layer in range(self.num_layers)
-        ]
-        for block in self.latent_blocks:
+        for layer in range(self.num_layers):
+            name = f"latent_block_{layer}"
+            block = LatentBlock(self.num_heads, mlp_factor=self.mlp_factor, name=name, **common)
             block.build(latents_shape)
+            # An attribute each: `tf.train.Checkpoint` passes over lists of Keras layers in silence.
+            setattr(self, name, block)
         self.final_norm = keras.layers.LayerNormalization(
             epsilon=EPSILON, name="final_norm", dtype=self.dtype_policy
         )
         self.final_norm.build(latents_shape)
         self.built = True
+
+    @property
+    def latent_blocks(self):
+        """The latent stack: list of `LatentBlock`."""
+        return [getattr(self, f"latent_block_{layer}") for layer in range(self.num_layers)]
 
     def build(self, input_shape=None):
         """Nothing is left to build: see `_make_layers`."""
@@ -237,7 +229,7 @@ class PerceiverARBackbone(keras.Model):
             return None if seed is None else randomness.fold_in(seed, index)
 
         if num_latents is not None:
-            _check_num_latents(num_latents, self.max_context)
+            check_num_latents(num_latents, self.max_context)
         steps = masks.latent_steps(lengths, num_latents or self.num_latents)
         embedded = self.embed(token_ids, positions)
         latents = self.latent_query(masks.gather_at_steps(embedded, steps))
@@ -298,23 +290,3 @@ class PerceiverARBackbone(keras.Model):
         if isinstance(config["positions"], dict):
             config["positions"] = keras.saving.deserialize_keras_object(config["positions"])
         return cls(**config)
-
-
-def _check_sizes(**sizes):
-    for name, value in sizes.items():
-        least = 0 if name == "num_layers" else 1
-        if not isinstance(value, int) or value < least:
-            raise ValueError(f"`{name}` must be an integer ≥ {least}. Received: {name}={value!r}")
-
-
-def _check_num_latents(num_latents, max_context):
-    if not isinstance(num_latents, int) or num_latents < 1:
-        raise ValueError(
-            "`num_latents` must be a Python integer ≥ 1, because it is a shape. "
-            f"Received: num_latents={num_latents!r}"
-        )
-    if num_latents > max_context:
-        raise ValueError(
-            "There cannot be more latents than inputs: each latent sits on an input of its own. "
-            f"Received: num_latents={num_latents}, max_context={max_context}"
-        )

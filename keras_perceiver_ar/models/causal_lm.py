@@ -13,8 +13,8 @@ from keras_perceiver_ar.models.scoring import score
 class PerceiverARCausalLM(keras.Model):
     """A `PerceiverARBackbone` with an output layer: each latent predicts the input after its own.
 
-    `fit` takes labels (B, M), where `labels[:, i]` is the input after `token_ids[:, i]` and 0 counts
-    in no loss; the model picks those on which its latents sit.
+    `fit` takes labels (B, M), where `labels[:, i]` is the input after `token_ids[:, i]` and 0
+    counts in no loss; the model picks those on which its latents sit.
 
     Args:
         backbone: `PerceiverARBackbone`.
@@ -26,7 +26,7 @@ class PerceiverARCausalLM(keras.Model):
         float32 (B, N, V), logits.
 
     Example:
-        >>> backbone = PerceiverARBackbone(259, max_context=64, num_latents=8, width=32, num_heads=4)
+        >>> backbone = PerceiverARBackbone(259, max_context=64, num_latents=8, width=32)
         >>> model = PerceiverARCausalLM(backbone)
         >>> model.compile("adam", loss=PerceiverARLoss())
         >>> ids = np.random.randint(3, 259, (16, 65))
@@ -133,8 +133,8 @@ class PerceiverARCausalLM(keras.Model):
                 batch. A row's draws depend on its seed and on nothing else in the batch.
             num_latents: int or None. Another N.
             refill: "half", or an int: latents held after a refill, the newest included.
-            stop_ids: tuple of int. Ids after which a row ends; they are part of the output. Reserved
-                ids (0 pad, 1 EOS, 2 SOS) that are not listed are never sampled.
+            stop_ids: tuple of int. Ids after which a row ends; they are part of the output.
+                Reserved ids (0 pad, 1 EOS, 2 SOS) that are not listed are never sampled.
 
         Returns:
             dict of NumPy arrays: `token_ids` int32 (B, M + max_new_tokens), prompt and continuation

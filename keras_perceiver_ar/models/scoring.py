@@ -1,7 +1,5 @@
 """Log-probabilities of given sequences."""
 
-import math
-
 from keras import ops
 
 from keras_perceiver_ar import masks
@@ -10,8 +8,9 @@ from keras_perceiver_ar import masks
 def score(model, inputs, num_latents):
     """`PerceiverARCausalLM.score`, where it is documented."""
     token_ids, lengths, positions = model.backbone.read_inputs(inputs)
-    num_inputs = token_ids.shape[1]
-    num_latents = min(num_latents, num_inputs)
+    num_inputs = ops.shape(token_ids)[1]  # a tensor, where a served model takes any width
+    if token_ids.shape[1] is not None:
+        num_latents = min(num_latents, token_ids.shape[1])
     index = ops.arange(num_inputs, dtype="int32")
     following = ops.concatenate([token_ids[:, 1:], ops.zeros_like(token_ids[:, :1])], axis=1)
 
@@ -35,7 +34,7 @@ def score(model, inputs, num_latents):
         return ops.where(there, found, scores)
 
     scores = ops.full(ops.shape(token_ids), float("nan"), dtype="float32")
-    num_blocks = max(math.ceil((num_inputs - 1) / num_latents), 0)
+    num_blocks = ops.floor_divide(ops.max(lengths) - 2 + num_latents, num_latents)
     return ops.fori_loop(0, num_blocks, score_block, scores)
 
 

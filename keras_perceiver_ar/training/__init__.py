@@ -1,6 +1,6 @@
 """Losses and metrics."""
 
-from keras_perceiver_ar.training.loss import PerceiverARLoss, token_loss
+from keras_perceiver_ar.training.loss import NORMALIZATIONS, PerceiverARLoss, token_loss
 from keras_perceiver_ar.training.metrics import BitsPerToken, TokenAccuracy
 
-__all__ = ["BitsPerToken", "PerceiverARLoss", "TokenAccuracy", "token_loss"]
+__all__ = ["NORMALIZATIONS", "BitsPerToken", "PerceiverARLoss", "TokenAccuracy", "token_loss"]

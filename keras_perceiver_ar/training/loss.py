@@ -31,8 +31,8 @@ class PerceiverARLoss(keras.losses.Loss):
     Args:
         z_loss: float. Weight of log²Z.
         normalization: "mean" over the labels that count, or "sum" over labels and batch as in the
-            original. There the sum is clipped to norm 1, which is in effect a normalised gradient; a
-            mean with the same clip is another optimiser.
+            original. There the sum is clipped to norm 1, which is in effect a normalised gradient;
+            a mean with the same clip is another optimiser.
 
     Call arguments:
         y_true: int (B, N).

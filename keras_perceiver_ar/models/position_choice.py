@@ -1,0 +1,35 @@
+"""How a backbone tells positions: by name, or by a layer of the user's own making."""
+
+from keras_perceiver_ar.layers.position_embedding import PositionEmbedding
+from keras_perceiver_ar.layers.rotary_embedding import RotaryEmbedding
+
+NAMES = ("rotary", "absolute", "learned")
+
+
+def make_position_layer(positions, max_context, width, dtype):
+    """The layer that a backbone's `positions` stand for.
+
+    Args:
+        positions: one of `NAMES`, a `RotaryEmbedding` or a `PositionEmbedding`.
+        max_context: int. M.
+        width: int. Channels of the embedded inputs.
+        dtype: dtype policy.
+
+    Returns:
+        `RotaryEmbedding` or `PositionEmbedding`.
+
+    Raises:
+        ValueError: something else.
+    """
+    if positions == "rotary":
+        return RotaryEmbedding(max_context, name="rotary")
+    if positions in ("absolute", "learned"):
+        kind = "sinusoidal" if positions == "absolute" else "learned"
+        name = "position_embedding"
+        return PositionEmbedding(max_context + 1, width, kind, name=name, dtype=dtype)
+    if isinstance(positions, (RotaryEmbedding, PositionEmbedding)):
+        return positions
+    raise ValueError(
+        f"`positions` must be one of {NAMES}, a RotaryEmbedding or a PositionEmbedding. "
+        f"Received: positions={positions!r}"
+    )
