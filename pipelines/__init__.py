@@ -1,0 +1,1 @@
+"""TensorFlow pipelines: data in, the training loop, evaluation and the command line."""

@@ -1,0 +1,203 @@
+"""The copy task: a random sequence, then the same sequence mirrored."""
+
+import tensorflow as tf
+
+from keras_perceiver_ar.codecs.byte_codec import EOS, NUM_RESERVED, SOS
+from pipelines.data import batches, windows
+from pipelines.errors import UserError
+
+_TRAINING_STREAM = 0
+_EVALUATION_STREAM = 1
+
+
+class CopyTask:
+    """Sequences that end with their own mirror image, drawn afresh at every step.
+
+    A sequence is SOS, (length − 2) / 2 uniformly random data ids, the same ids backwards, EOS. The
+    first half cannot be predicted; the second half can, by a model that reaches far enough back.
+    The paper uses lengths up to 131,072.
+
+    Args:
+        length: int. Events of a sequence, SOS and EOS included; even.
+        num_values: int. Different data ids.
+        min_crop: int, optional. Fewest inputs of a training row. Training rows start with the
+            sequence and end anywhere from there on. By default `length // 2`: the last target of
+            the shortest row is the first mirrored id.
+        evaluation_examples: int. Sequences in each evaluation split.
+        evaluation_seed: int. Chooses those sequences. No seed makes them the training ones.
+
+    Raises:
+        UserError: a number that does not fit the others.
+
+    Example:
+
+    ```python
+    task = CopyTask(length=32)
+    inputs, labels = next(iter(task.train_dataset(context=32, batch_size=8, seed=0)))
+    ```
+
+    Reference:
+        Hawthorne et al., "General-purpose, long-context autoregressive modeling with Perceiver AR",
+        ICML 2022, the synthetic copy task.
+    """
+
+    evaluation_metrics = ("accuracy",)
+
+    def __init__(
+        self,
+        length=32,
+        num_values=256,
+        min_crop=None,
+        evaluation_examples=1024,
+        evaluation_seed=0,
+    ):
+        min_crop = length // 2 if min_crop is None else min_crop
+        if length < 4 or length % 2:
+            raise UserError(
+                f"length must be even and at least 4, got {length}: "
+                "SOS, a half, its mirror image and EOS"
+            )
+        if num_values < 1:
+            raise UserError(f"num_values must be at least 1, got {num_values}")
+        if not 1 <= min_crop < length:
+            raise UserError(
+                f"min_crop must lie in 1 … {length - 1} (length − 1, the inputs of a whole "
+                f"sequence), got {min_crop}"
+            )
+        if evaluation_examples < 1:
+            raise UserError(f"evaluation_examples must be at least 1, got {evaluation_examples}")
+        self.length = length
+        self.num_values = num_values
+        self.min_crop = min_crop
+        self.evaluation_examples = evaluation_examples
+        self.evaluation_seed = evaluation_seed
+
+    @property
+    def vocab_size(self):
+        """Number of ids: the reserved ones and the data values."""
+        return NUM_RESERVED + self.num_values
+
+    is_text = False
+
+    def encode(self, prompt):
+        """Ids of a prompt: the numbers of a half, 0 … num_values − 1, with blanks between.
+
+        Raises:
+            UserError: something else than such numbers.
+        """
+        words = prompt.split()
+        wrong = [word for word in words if not word.isdigit() or int(word) >= self.num_values]
+        if wrong:
+            raise UserError(
+                f"a prompt of the copy task is numbers from 0 to {self.num_values - 1} with blanks "
+                f"between, got {wrong[0]!r}"
+            )
+        return [SOS, *(NUM_RESERVED + int(word) for word in words)]
+
+    def decode(self, token_ids):
+        """The numbers of a sequence, with blanks between; reserved ids are left out."""
+        return " ".join(str(i - NUM_RESERVED) for i in token_ids if i >= NUM_RESERVED)
+
+    def units(self, split):
+        """Denominators other than targets that a metric may want: none here.
+
+        Raises:
+            UserError: unknown split.
+        """
+        batches.check_split(split)
+        return {}
+
+    def train_dataset(self, context, batch_size, seed, start_step=0, shard_index=0, num_shards=1):
+        """Random training rows without end; batch s depends on the seed and s alone.
+
+        Args:
+            context: int. M, at least `length`.
+            batch_size: int. B, rows of the global batch.
+            seed: int.
+            start_step: int. The step of the first batch.
+            shard_index: int.
+            num_shards: int. This dataset holds B / num_shards rows of each batch.
+
+        Returns:
+            Infinite `tf.data.Dataset` of `({"token_ids": int32 (b, M)}, labels int32 (b, M))`. All
+            targets of a row are labelled.
+
+        Raises:
+            UserError: a context too short, or a batch that does not divide.
+        """
+        self._check_context(context, batch_size)
+        shard = batches.shard_slice(batch_size, shard_index, num_shards)
+        low, high = windows.crop_range(self.length, self.min_crop)
+
+        def make_batch(step):
+            key = batches.random_key(seed, _TRAINING_STREAM, step)
+            half = self._draw_half(key, batch_size)[shard]
+            length = batches.draw(key, 1, (batch_size,), low, high, tf.int32)[shard]
+            return batches.rows_from_events(self._mirror(half, context), length, length)
+
+        return batches.endless(make_batch, start_step)
+
+    def evaluation_dataset(
+        self, split, context, batch_size, num_latents, shard_index=0, num_shards=1
+    ):
+        """Complete sequences, of which the second half is scored.
+
+        Scored are the (length − 2) / 2 mirrored ids and EOS: length / 2 labels in each row. All
+        other labels are 0, as are the rows that fill up the last batch. Example i is the same
+        whatever the batch size and the number of shards.
+
+        Args:
+            split: str. "train", "validation" or "test": each a fixed sample of its own.
+            context: int. M, at least `length`.
+            batch_size: int. B, rows of the global batch.
+            num_latents: int. N, length / 2 … M: all scored targets in one pass.
+            shard_index: int.
+            num_shards: int. This dataset holds B / num_shards rows of each batch.
+
+        Returns:
+            Finite `tf.data.Dataset` of `({"token_ids": int32 (b, M)}, labels int32 (b, M))`.
+
+        Raises:
+            UserError: unknown split, a context too short, too few or too many latents, or a batch
+                that does not divide.
+        """
+        batches.check_split(split)
+        self._check_context(context, batch_size, num_latents)
+        num_scored = self.length // 2
+        if num_latents < num_scored:
+            raise UserError(
+                f"num_latents {num_latents} cannot score a copy of length {self.length} in one "
+                f"pass: give at least {num_scored} (length / 2), or a shorter length"
+            )
+        shard = batches.shard_slice(batch_size, shard_index, num_shards)
+        rows = batches.evaluation_rows(self.evaluation_examples, batch_size, shard)
+        stream = _EVALUATION_STREAM + batches.SPLITS.index(split)
+
+        def draw_example(row):
+            return self._draw_half(batches.random_key(self.evaluation_seed, stream, row), 1)[0]
+
+        def make_batch(rows):
+            half = tf.map_fn(draw_example, rows, fn_output_signature=tf.int32)
+            length = tf.where(rows >= 0, self.length - 1, 0)
+            scored = tf.fill(tf.shape(length), num_scored)
+            return batches.rows_from_events(self._mirror(half, context), length, scored)
+
+        return batches.finite(rows, make_batch)
+
+    def _draw_half(self, key, num_rows):
+        shape = (num_rows, (self.length - 2) // 2)
+        return batches.draw(key, 0, shape, NUM_RESERVED, self.vocab_size - 1, tf.int32)
+
+    def _mirror(self, half, context):
+        # (b, (length − 2) / 2) → (b, M + 1), zero padded at the end.
+        column = tf.ones_like(half[:, :1])
+        events = [column * SOS, half, half[:, ::-1], column * EOS]
+        return tf.pad(tf.concat(events, 1), [[0, 0], [0, context + 1 - self.length]])
+
+    def _check_context(self, context, batch_size, num_latents=1):
+        batches.check_rows(context, batch_size, num_latents)
+        if context < self.length:
+            raise UserError(
+                f"context {context} is shorter than the sequences of the copy task: "
+                f"give at least {self.length} (length)"
+            )

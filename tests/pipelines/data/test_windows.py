@@ -1,0 +1,109 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.data import windows
+
+# SOS, ten data ids, EOS: the document of the golden files.
+EVENTS = np.array([2, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 1], np.int32)
+
+
+def rows(num_events, context, num_latents):
+    return list(zip(*(c.tolist() for c in windows.block_windows(num_events, context, num_latents))))
+
+
+def test_first_block_holds_the_remainder():
+    # document, start, length, scored: 11 targets in blocks of 3 + 4 + 4.
+    assert rows(12, context=6, num_latents=4) == [(0, 0, 3, 3), (0, 1, 6, 4), (0, 5, 6, 4)]
+
+
+def test_blocks_of_several_documents():
+    # The first fits one full block, the second is shorter than a block, the third has a remainder.
+    assert rows([5, 3, 7], context=4, num_latents=4) == [
+        (0, 0, 4, 4),
+        (1, 0, 2, 2),
+        (2, 0, 2, 2),
+        (2, 2, 4, 4),
+    ]
+
+
+def test_dtypes():
+    assert [c.dtype for c in windows.block_windows([3], 2, 1)] == [
+        "int64",
+        "int64",
+        "int32",
+        "int32",
+    ]
+
+
+@given(
+    num_events=st.lists(st.integers(2, 60), max_size=6),
+    context=st.integers(1, 40),
+    data=st.data(),
+)
+def test_each_target_is_scored_exactly_once_with_the_longest_context(num_events, context, data):
+    num_latents = data.draw(st.integers(1, context))
+    seen = [[] for _ in num_events]
+    for document, start, length, scored in rows(num_events, context, num_latents):
+        end = start + length
+        assert start >= 0 and 1 <= scored <= length
+        assert length == min(end, context)
+        # What a model with latents on the last N inputs scores, whatever `scored` says.
+        latents = range(max(start, end - num_latents), end)
+        assert len(latents) == scored
+        seen[document].extend(latent + 1 for latent in latents)
+    assert seen == [list(range(1, events)) for events in num_events]
+
+
+def test_golden_block_eval(shared):
+    folder = shared / "golden" / "s_data"
+    cases = [
+        c for c in json.loads((folder / "configs.json").read_text()) if "block_eval_window" in c
+    ]
+    assert len(cases) == 3
+    for case in cases:
+        context, num_latents = case["max_context_length"], case["block_eval_window"]
+        with np.load(folder / case["file"]) as arrays:
+            batches = range(case["batches"])
+            inputs = np.concatenate(
+                [arrays[f"batch{i}/inputs"].reshape(-1, context) for i in batches]
+            )
+            targets = np.concatenate(
+                [arrays[f"batch{i}/targets"].reshape(-1, context) for i in batches]
+            )
+        expected = rows(EVENTS.size, context, num_latents)
+        for (_, start, length, _), row, target in zip(expected, inputs, targets):
+            pad = (0, context - length)
+            np.testing.assert_array_equal(np.pad(EVENTS[start : start + length], pad), row)
+            np.testing.assert_array_equal(
+                np.pad(EVENTS[start + 1 : start + length + 1], pad), target
+            )
+        assert not inputs[len(expected) :].any()
+
+
+@pytest.mark.parametrize("capacity, min_events", [(10, 5), (15, 20), (5, 3)])
+def test_golden_training_crops(shared, capacity, min_events):
+    # The original counts events, one more than inputs, in the context as in the shortest crop.
+    file = shared / "golden" / "s_data" / f"train_crops_c{capacity}_min{min_events}.npz"
+    with np.load(file) as arrays:
+        expected = {tuple(row) for row in arrays["events"].tolist()}
+    first, last = windows.crop_range(EVENTS.size, min_events - 1)
+    crops = [EVENTS[max(0, end + 1 - capacity) : end + 1] for end in range(first, last + 1)]
+    assert len(crops) == len(expected)
+    assert {tuple(np.pad(crop, (0, capacity - crop.size)).tolist()) for crop in crops} == expected
+
+
+def test_impossible_windows_are_refused():
+    with pytest.raises(ValueError, match=r"`num_latents` must lie in 1 … 4 \(context\), got 5"):
+        windows.block_windows(9, 4, 5)
+    with pytest.raises(ValueError, match="got 0"):
+        windows.block_windows(9, 4, 0)
+    with pytest.raises(ValueError, match="`num_events` must be at least 2, got 1"):
+        windows.block_windows([9, 1], 4, 2)
+    with pytest.raises(ValueError, match="`num_events`"):
+        windows.crop_range(1, 1)
+    with pytest.raises(ValueError, match="`min_inputs` must be at least 1, got 0"):
+        windows.crop_range(9, 0)
