@@ -1,0 +1,93 @@
+"""What a model directory holds, and whether it fits."""
+
+import json
+
+import tensorflow as tf
+
+from pipelines.command_line import user_errors
+from pipelines.errors import UserError
+
+MODEL_FILE = "model.json"
+# A run may go on with other values of these: no weight changes its shape or meaning.
+_FREE = {"name", "trainable", "dtype", "dropout", "seed", "num_latents"}
+
+
+def check_model(model_dir, model):
+    """Refuses a directory that holds checkpoints of another model; else leaves a description there.
+
+    Args:
+        model_dir: str.
+        model: `PerceiverARCausalLM`.
+
+    Raises:
+        UserError: names the first settings that differ.
+    """
+    path = tf.io.gfile.join(model_dir, MODEL_FILE)
+    config = json.loads(json.dumps(model.backbone.get_config()))
+    if tf.io.gfile.exists(path):
+        with tf.io.gfile.GFile(path) as file:
+            saved = json.load(file)
+        differing = [
+            f"{name} is {saved.get(name)!r} there and {config.get(name)!r} now"
+            for name in sorted(saved.keys() | config.keys())
+            if name not in _FREE and saved.get(name) != config.get(name)
+        ]
+        if differing:
+            raise UserError(
+                f"{model_dir} holds another model ({'; '.join(differing)}): "
+                "choose another --model_dir, or its settings"
+            )
+    with user_errors(tf.errors.OpError), tf.io.gfile.GFile(path, "w") as file:
+        json.dump(config, file, indent=1)
+
+
+def make_checkpoint(model, optimizer=None, step=None):
+    """A checkpoint of every variable under its own path.
+
+    Not of the objects: TensorFlow follows Keras objects by their attributes, and what it does not
+    find (a layer in a list) it leaves out without a word.
+
+    Args:
+        model: Keras model.
+        optimizer: built Keras optimizer, or None.
+        step: `tf.Variable` or None.
+
+    Returns:
+        `tf.train.Checkpoint`.
+    """
+    parts = {"model": {variable.path: variable.value for variable in model.variables}}
+    if optimizer is not None:
+        parts["optimizer"] = {variable.path: variable.value for variable in optimizer.variables}
+    for owner, variables in (("model", model), ("optimizer", optimizer)):
+        if variables is not None and len(parts[owner]) != len(variables.variables):
+            raise ValueError(f"two variables of the {owner} have the same path")
+    if step is not None:
+        parts["step"] = step
+    return tf.train.Checkpoint(**parts)
+
+
+def restore_weights(model_dir, model, step=None):
+    """Reads a model's weights from a checkpoint of a run.
+
+    Args:
+        model_dir: str.
+        model: `PerceiverARCausalLM`.
+        step: int or None. None is the newest checkpoint.
+
+    Returns:
+        int, the step.
+
+    Raises:
+        UserError: there is no such checkpoint, or it is of another model, or torn.
+    """
+    if step is None:
+        path = tf.train.latest_checkpoint(model_dir)
+        if path is None:
+            raise UserError(f"{model_dir} holds no checkpoint: train first")
+    else:
+        path = tf.io.gfile.join(model_dir, f"ckpt-{step}")
+        if not tf.io.gfile.exists(path + ".index"):
+            raise UserError(f"{model_dir} holds no checkpoint of step {step}")
+    with user_errors(ValueError, AssertionError, tf.errors.OpError, hint=f" (checkpoint {path})"):
+        make_checkpoint(model).restore(path).assert_existing_objects_matched().expect_partial()
+    return int(path.rsplit("-", 1)[1])

@@ -1,0 +1,174 @@
+"""What gin can reach, and how a run is put together from it."""
+
+import dataclasses
+import pathlib
+import re
+
+import keras
+import tensorflow as tf
+
+import gin
+import keras_perceiver_ar as kpar
+from pipelines import distribution  # noqa: F401 (gin must know it wherever a configuration is read)
+from pipelines.command_line import user_errors
+from pipelines.data import BooksTask, CopyTask
+from pipelines.errors import UserError
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+OPERATIVE_CONFIG = "operative_config.gin"
+
+for _configurable, _module in (
+    (BooksTask, "tasks"),
+    (CopyTask, "tasks"),
+    (kpar.models.PerceiverARBackbone, "models"),
+    (kpar.layers.PositionEmbedding, "layers"),
+    (kpar.layers.RotaryEmbedding, "layers"),
+    (keras.optimizers.Adam, "optimizers"),
+    (keras.optimizers.AdamW, "optimizers"),
+    (keras.optimizers.SGD, "optimizers"),
+    (keras.optimizers.schedules.CosineDecay, "schedules"),
+):
+    gin.external_configurable(_configurable, module=_module)
+
+
+@gin.configurable(module="pipelines")
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """What is trained on what.
+
+    Args:
+        task: `CopyTask`, `BooksTask` or an object with their methods.
+        backbone: function that makes a `PerceiverARBackbone`, given `vocab_size`.
+        optimizer: function that makes a Keras optimizer.
+    """
+
+    task: object
+    backbone: object
+    optimizer: object
+
+    def make_model(self):
+        """A new model: `PerceiverARCausalLM`.
+
+        Raises:
+            UserError: sizes that do not fit each other.
+        """
+        with user_errors(ValueError, TypeError):
+            backbone = self.backbone(vocab_size=self.task.vocab_size)
+            return kpar.models.PerceiverARCausalLM(backbone)
+
+    def make_optimizer(self):
+        """A new optimizer.
+
+        Raises:
+            UserError: a setting that the optimizer refuses.
+        """
+        with user_errors(ValueError, TypeError):
+            return self.optimizer()
+
+
+@gin.configurable(module="pipelines")
+@dataclasses.dataclass(frozen=True)
+class TrainSettings:
+    """How long, how much at once, and what is kept.
+
+    Args:
+        steps: int. Steps in all, those of earlier starts included.
+        batch_size: int. Rows of the global batch, over all replicas.
+        normalization: "sum" over labels as in the original, or "mean".
+        z_loss: float. Weight of log²Z.
+        clip_norm: float or None. Global norm to which gradients are clipped, after the sum over
+            replicas.
+        seed: int. Of the data, the weights and the dropout.
+        steps_per_loop: int. Steps on the device between two looks from the host.
+        checkpoint_interval: int. Steps.
+        keep_checkpoints: int. The newest ones are kept.
+        evaluation_interval: int or None. Steps between evaluations; None evaluates at the end only.
+        evaluation_split: str.
+        evaluation_batch_size: int or None. None is `batch_size`.
+        jit_compile: bool or None. Whether XLA compiles the step; None leaves it to the device.
+    """
+
+    steps: int
+    batch_size: int
+    normalization: str = "sum"
+    z_loss: float = 1e-4
+    clip_norm: float | None = 1.0
+    seed: int = 0
+    steps_per_loop: int = 100
+    checkpoint_interval: int = 1000
+    keep_checkpoints: int = 3
+    evaluation_interval: int | None = None
+    evaluation_split: str = "validation"
+    evaluation_batch_size: int | None = None
+    jit_compile: bool | None = None
+
+    def __post_init__(self):
+        if self.normalization not in kpar.training.NORMALIZATIONS:
+            raise UserError(
+                f"TrainSettings.normalization must be one of {kpar.training.NORMALIZATIONS}, "
+                f"got {self.normalization!r}"
+            )
+        for name in ("steps", "batch_size", "steps_per_loop", "checkpoint_interval"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise UserError(f"TrainSettings.{name} must be an integer ≥ 1, got {value!r}")
+
+
+def parse(files, bindings):
+    """Reads gin files, then bindings; paths are looked up here and in the repository.
+
+    Args:
+        files: list of str.
+        bindings: list of str.
+
+    Raises:
+        UserError: a file that is not there, an unknown name, a value that is required and missing.
+    """
+    gin.add_config_file_search_path(str(REPOSITORY))
+    with user_errors(ValueError, SyntaxError, OSError, ImportError, AttributeError):
+        gin.parse_config_files_and_bindings(files, bindings, finalize_config=False)
+    missing = re.findall(r"^(\w+) = %gin.REQUIRED", gin.config_str(), re.MULTILINE)
+    if missing:
+        raise UserError(
+            f"the run needs a value for {', '.join(missing)}: "
+            f"give --gin_bindings=\"{missing[0]} = 'VALUE'\""
+        )
+
+
+def make(configurable):
+    """Calls a gin configurable.
+
+    Raises:
+        UserError: settings that are missing or refused.
+    """
+    with user_errors(ValueError, TypeError, RuntimeError):
+        return configurable()
+
+
+def read_model_dir(model_dir, files=(), bindings=()):
+    """Reads the configuration of an earlier run.
+
+    Args:
+        model_dir: str, local or remote.
+        files: gin files that come after it.
+        bindings: gin bindings that come after those.
+
+    Raises:
+        UserError: the directory holds no run.
+    """
+    path = tf.io.gfile.join(model_dir, OPERATIVE_CONFIG)
+    if not tf.io.gfile.exists(path):
+        raise UserError(
+            f"{model_dir} holds no {OPERATIVE_CONFIG}: give the --model_dir of a training run"
+        )
+    with tf.io.gfile.GFile(path) as file:
+        text = file.read()
+    with user_errors(ValueError, SyntaxError):
+        gin.parse_config(text)
+    parse(list(files), list(bindings))
+
+
+def write_operative_config(model_dir):
+    """Leaves the configuration that was really used beside the checkpoints."""
+    with tf.io.gfile.GFile(tf.io.gfile.join(model_dir, OPERATIVE_CONFIG), "w") as file:
+        file.write(gin.operative_config_str())

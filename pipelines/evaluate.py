@@ -1,0 +1,33 @@
+"""python -m pipelines.evaluate: measures a checkpoint on a whole split."""
+
+from pipelines import command_line
+
+
+def main(arguments=None):
+    """Runs the command.
+
+    Args:
+        arguments: list of str, or None for the command line's.
+    """
+    flags = command_line.parser("pipelines.evaluate", __doc__)
+    flags.add_argument("--model_dir", required=True, help="of a training run, local or gs://")
+    flags.add_argument("--checkpoint", type=int, help="step; the newest if left out")
+    flags.add_argument("--split", default="validation", help="train, validation or test")
+    flags.add_argument("--num_latents", type=int, help="other than in training")
+    flags.add_argument("--batch_size", type=int, help="rows at once; as in training if left out")
+    flags.add_argument("--output", help="file for the figures as JSON, beside the table")
+    command_line.add_gin_flags(flags, required=False)
+    flags = flags.parse_args(arguments)
+
+    from pipelines import configuration
+    from pipelines.training import evaluation
+
+    configuration.read_model_dir(flags.model_dir, flags.gin_file, flags.gin_bindings)
+    results = evaluation.evaluate(
+        flags.model_dir, flags.checkpoint, flags.split, flags.num_latents, flags.batch_size
+    )
+    evaluation.report(results, flags.output)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

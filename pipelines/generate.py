@@ -1,0 +1,63 @@
+"""python -m pipelines.generate: continues a prompt."""
+
+import pathlib
+
+from pipelines import command_line
+from pipelines.errors import UserError
+
+
+def main(arguments=None):
+    """Runs the command.
+
+    Args:
+        arguments: list of str, or None for the command line's.
+    """
+    flags = command_line.parser("pipelines.generate", __doc__)
+    flags.add_argument("--model_dir", required=True, help="of a training run, local or gs://")
+    flags.add_argument("--checkpoint", type=int, help="step; the newest if left out")
+    prompt = flags.add_mutually_exclusive_group()
+    prompt.add_argument("--prompt", default="", help="what to continue")
+    prompt.add_argument("--prompt_file", help="a file of what to continue, UTF-8")
+    flags.add_argument("--max_new_tokens", type=int, default=256)
+    flags.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
+    flags.add_argument("--top_p", type=float, default=0.95, help="1 draws from all tokens")
+    flags.add_argument("--seed", type=int, default=0)
+    flags.add_argument("--num_latents", type=int, help="other than in training")
+    flags.add_argument("--output", help="file for prompt and continuation")
+    command_line.add_gin_flags(flags, required=False)
+    flags = flags.parse_args(arguments)
+    prompt = flags.prompt if flags.prompt_file is None else _read(flags.prompt_file)
+
+    from pipelines import configuration
+    from pipelines.generation import continue_prompt
+
+    configuration.read_model_dir(flags.model_dir, flags.gin_file, flags.gin_bindings)
+    text = continue_prompt(
+        flags.model_dir,
+        prompt,
+        flags.max_new_tokens,
+        checkpoint=flags.checkpoint,
+        temperature=flags.temperature,
+        top_p=flags.top_p,
+        seed=flags.seed,
+        num_latents=flags.num_latents,
+    )
+    print(text)
+    if flags.output:
+        with command_line.user_errors(OSError):
+            pathlib.Path(flags.output).write_text(text + "\n", encoding="utf-8")
+
+
+def _read(path):
+    with command_line.user_errors(OSError):
+        data = pathlib.Path(path).read_bytes()
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 (byte {error.start}): convert it, with iconv for instance"
+        ) from error
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,63 @@
+"""Text from a checkpoint."""
+
+import numpy as np
+
+import keras_perceiver_ar as kpar
+from pipelines import checkpoints, configuration
+from pipelines.command_line import user_errors
+from pipelines.configuration import Experiment
+from pipelines.errors import UserError
+
+
+def continue_prompt(
+    model_dir,
+    prompt,
+    max_new_tokens,
+    checkpoint=None,
+    temperature=1.0,
+    top_p=0.95,
+    seed=0,
+    num_latents=None,
+):
+    """Continues a prompt with the newest checkpoint of a run, whose configuration gin has read.
+
+    Args:
+        model_dir: str.
+        prompt: str, in the words of the run's task: text, or numbers for the copy task.
+        max_new_tokens: int.
+        checkpoint: int or None. Step; None is the newest.
+        temperature: float.
+        top_p: float.
+        seed: int.
+        num_latents: int or None.
+
+    Returns:
+        str, prompt and continuation.
+
+    Raises:
+        UserError: a prompt that does not fit the context, or a setting out of range.
+    """
+    experiment = configuration.make(Experiment)
+    model = experiment.make_model()
+    checkpoints.restore_weights(model_dir, model, checkpoint)
+    token_ids = experiment.task.encode(prompt)
+    context = model.backbone.max_context
+    if len(token_ids) >= context:
+        raise UserError(
+            f"the prompt has {len(token_ids)} tokens and the context of the model is {context}: "
+            "shorten the prompt"
+        )
+    if len(token_ids) + max_new_tokens > context:
+        raise UserError(
+            f"the prompt has {len(token_ids)} tokens and the context of the model is {context}: "
+            f"--max_new_tokens can be at most {context - len(token_ids)}, got {max_new_tokens}"
+        )
+    with user_errors(ValueError):
+        result = model.generate(
+            {"token_ids": np.asarray([token_ids])},
+            max_new_tokens,
+            sampler=kpar.generation.Sampler(temperature, top_p),
+            seed=seed,
+            num_latents=num_latents,
+        )
+    return experiment.task.decode(result["token_ids"][0, : result["lengths"][0]])

@@ -1,0 +1,121 @@
+"""Evaluation of a checkpoint: from a model directory alone to figures, a table and JSON."""
+
+import datetime
+import functools
+import json
+import sys
+import time
+
+import rich.console
+import rich.table
+import tensorflow as tf
+
+from pipelines import checkpoints, configuration
+from pipelines.command_line import user_errors
+from pipelines.configuration import Experiment, TrainSettings
+from pipelines.distribution import Distribution
+from pipelines.errors import UserError
+from pipelines.training.evaluator import Evaluator
+from pipelines.training.input import check_batch_size, distribute
+
+
+def make_evaluator(model, task, split, batch_size, strategy, num_latents=None, announce=False):
+    """An evaluator of a model on a split.
+
+    Args:
+        model: `PerceiverARCausalLM`.
+        task: see `Experiment`.
+        split: str.
+        batch_size: int. Rows of the global batch.
+        strategy: `tf.distribute.Strategy`.
+        num_latents: int or None. None is the model's.
+        announce: bool. Whether to say on standard error how far it has come.
+
+    Returns:
+        `Evaluator`.
+
+    Raises:
+        UserError: a batch, split or number of latents that does not fit.
+    """
+    check_batch_size("the evaluation's batch_size", batch_size, strategy)
+    make_data = functools.partial(
+        task.evaluation_dataset,
+        split,
+        context=model.backbone.max_context,
+        num_latents=num_latents or model.backbone.num_latents,
+    )
+    on_batch = None
+    if announce:
+        on_batch = _Announcer(int(make_data(batch_size=batch_size).cardinality()))
+    dataset = distribute(strategy, make_data, batch_size)
+    return Evaluator(model, task, split, dataset, strategy, num_latents, on_batch)
+
+
+def evaluate(model_dir, step=None, split="validation", num_latents=None, batch_size=None):
+    """Measures a checkpoint as its own run's configuration says, which gin has read.
+
+    Args:
+        model_dir: str.
+        step: int or None. None is the newest checkpoint.
+        split: str.
+        num_latents: int or None. None is as in training.
+        batch_size: int or None. None is as in training.
+
+    Returns:
+        dict: the task's metrics, `loss`, `targets`, `step`, `split`.
+
+    Raises:
+        UserError: no such checkpoint, split or data.
+    """
+    settings = configuration.make(TrainSettings)
+    experiment = configuration.make(Experiment)
+    strategy = configuration.make(Distribution).make()
+    with strategy.scope():
+        model = experiment.make_model()
+        step = checkpoints.restore_weights(model_dir, model, step)
+    if num_latents is not None and not 1 <= num_latents <= model.backbone.max_context:
+        raise UserError(
+            f"--num_latents must lie in 1 … {model.backbone.max_context} (the context), "
+            f"got {num_latents}"
+        )
+    batch_size = batch_size or settings.evaluation_batch_size or settings.batch_size
+    evaluator = make_evaluator(
+        model, experiment.task, split, batch_size, strategy, num_latents, announce=True
+    )
+    return {**evaluator.evaluate(tf.constant(-1)), "step": step, "split": split}
+
+
+def report(results, output=None):
+    """Prints the figures as a table and writes them as JSON.
+
+    Args:
+        results: dict.
+        output: path or None.
+    """
+    table = rich.table.Table("metric", "value")
+    for name, value in results.items():
+        text = f"{value:,}" if isinstance(value, int) else str(value)
+        table.add_row(name, f"{value:.6f}" if isinstance(value, float) else text)
+    rich.console.Console().print(table)
+    if output:
+        with user_errors(tf.errors.OpError), tf.io.gfile.GFile(output, "w") as file:
+            json.dump(results, file, indent=1)
+
+
+class _Announcer:
+    """A line on standard error every few seconds."""
+
+    def __init__(self, total, interval=5.0):
+        self._total, self._interval = total, interval
+        self._done, self._start = 0, time.monotonic()
+        self._said = self._start
+
+    def __call__(self):
+        self._done += 1
+        now = time.monotonic()
+        if now - self._said < self._interval:
+            return
+        self._said = now
+        seconds = (now - self._start) / self._done * (self._total - self._done)
+        left = datetime.timedelta(seconds=round(seconds))
+        print(f"evaluated {self._done}/{self._total} batches, {left} left", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Out to TF Serving: SavedModels with signatures, and how to serve them."""

@@ -1,0 +1,170 @@
+"""What a served model answers to, as TensorFlow functions with named inputs and outputs.
+
+Every input has the batch as its first dimension, sampling parameters too: TF Serving batches
+nothing else. Every refusal names the input. B batch, M inputs, T prompt and continuation.
+"""
+
+import tensorflow as tf
+
+from keras_perceiver_ar.codecs import byte_codec
+from keras_perceiver_ar.generation import decode
+
+
+def _rows(dtype, name):
+    return tf.TensorSpec((None,), dtype, name=name)
+
+
+_TOKENS = (tf.TensorSpec((None, None), tf.int32, name="token_ids"), _rows(tf.int32, "lengths"))
+_SAMPLING = (
+    _rows(tf.int32, "max_new_tokens"),
+    _rows(tf.int32, "seed"),
+    _rows(tf.float32, "temperature"),
+    _rows(tf.float32, "top_p"),
+)
+SCORE_INPUTS = _TOKENS
+GENERATE_INPUTS = _TOKENS + _SAMPLING
+GENERATE_TEXT_INPUTS = (_rows(tf.string, "text"), *_SAMPLING)
+
+
+def make_score(model):
+    """Function of `SCORE_INPUTS`: log-probability of each input given those before it.
+
+    Returns:
+        function → dict: `log_probs` float32 (B, M), NaN at the first input and on padding.
+    """
+    max_context = model.backbone.max_context
+
+    def score(token_ids, lengths):
+        with tf.control_dependencies(
+            [*_check_tokens(model, token_ids, lengths), _check_width(token_ids, max_context)]
+        ):
+            token_ids = tf.identity(token_ids)
+        return {"log_probs": model.score({"token_ids": token_ids, "lengths": lengths})}
+
+    return score
+
+
+def make_generate(model):
+    """Function of `GENERATE_INPUTS`: continues each prompt until its limit or EOS.
+
+    Returns:
+        function → dict: `token_ids` int32 (B, T), prompt and continuation, then zeros; `lengths`
+        int32 (B,); `log_probs` float32 (B, T), of what was generated, NaN elsewhere. T is what the
+        longest row asks for.
+    """
+    max_context = model.backbone.max_context
+
+    def generate(token_ids, lengths, max_new_tokens, seed, temperature, top_p):
+        checks = [
+            *_check_tokens(model, token_ids, lengths),
+            *_check_sampling(max_new_tokens, temperature, top_p),
+            _check(
+                lengths + max_new_tokens <= max_context,
+                f"lengths + max_new_tokens must not exceed the context of {max_context}",
+                lengths,
+                max_new_tokens,
+            ),
+        ]
+        with tf.control_dependencies(checks):
+            room = tf.reduce_max(lengths + max_new_tokens)
+        width = tf.shape(token_ids)[1]
+        valid = tf.range(width) < lengths[:, None]
+        token_ids = tf.where(valid, token_ids, 0)[:, :room]
+        token_ids = tf.pad(token_ids, [[0, 0], [0, tf.maximum(room - width, 0)]])
+        return decode(model, token_ids, lengths, max_new_tokens, temperature, top_p, seed)
+
+    return generate
+
+
+def make_generate_text(model):
+    """Function of `GENERATE_TEXT_INPUTS`: strings in, strings out, for models of bytes.
+
+    The document starts with the text. What is generated ends at a limit in bytes or where the model
+    ends the document.
+
+    Returns:
+        function → dict: `text` string (B,), the continuation alone, in valid UTF-8 (what is not is
+        replaced by U+FFFD); `lengths` int32 (B,), bytes generated; `log_probs` float32 (B,), of the
+        whole continuation.
+    """
+    max_context = model.backbone.max_context
+    generate = make_generate(model)
+
+    def generate_text(text, max_new_tokens, seed, temperature, top_p):
+        num_bytes = tf.strings.length(text)
+        check = _check(
+            num_bytes + 1 + max_new_tokens <= max_context,
+            f"the bytes of text + 1 + max_new_tokens must not exceed the context of {max_context}",
+            num_bytes,
+            max_new_tokens,
+        )
+        with tf.control_dependencies([check]):
+            token_ids = _encode(text)
+        lengths = num_bytes + 1
+        result = generate(token_ids, lengths, max_new_tokens, seed, temperature, top_p)
+        place = tf.range(tf.shape(result["token_ids"])[1])
+        new = (place >= lengths[:, None]) & (place < result["lengths"][:, None])
+        return {
+            "text": _decode(tf.where(new, result["token_ids"], byte_codec.PAD)),
+            "lengths": result["lengths"] - lengths,
+            "log_probs": tf.reduce_sum(tf.where(new, result["log_probs"], 0.0), axis=-1),
+        }
+
+    return generate_text
+
+
+def _encode(text):
+    """SOS and bytes: string (B,) → int32 (B, 1 + longest)."""
+    data = tf.io.decode_raw(text, tf.uint8, fixed_length=tf.reduce_max(tf.strings.length(text)) + 1)
+    ids = tf.cast(data, tf.int32) + byte_codec.NUM_RESERVED
+    return tf.concat([tf.fill((tf.shape(ids)[0], 1), byte_codec.SOS), ids], axis=1)
+
+
+def _decode(token_ids):
+    """Bytes without reserved ids, as valid UTF-8: int32 (B, T) → string (B,)."""
+    pieces = [b""] * byte_codec.NUM_RESERVED + [bytes([byte]) for byte in range(256)]
+    joined = tf.strings.reduce_join(tf.gather(tf.constant(pieces), token_ids), axis=-1)
+    return tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8", errors="replace")
+
+
+def _check_tokens(model, token_ids, lengths):
+    vocab_size = model.backbone.vocab_size
+    width = tf.shape(token_ids)[1]
+    return [
+        _check(
+            (token_ids >= 0) & (token_ids < vocab_size),
+            f"token_ids must lie in 0 … {vocab_size - 1}",
+            token_ids,
+        ),
+        _check(
+            (lengths >= 1) & (lengths <= width),
+            "lengths must lie between 1 and the width of token_ids",
+            lengths,
+        ),
+    ]
+
+
+def _check_width(token_ids, max_context):
+    width = tf.shape(token_ids)[1]
+    return _check(
+        width <= max_context,
+        f"token_ids must not be wider than the context of {max_context}",
+        width,
+    )
+
+
+def _check_sampling(max_new_tokens, temperature, top_p):
+    finite = tf.math.is_finite(temperature)
+    return [
+        _check(max_new_tokens >= 0, "max_new_tokens must not be negative", max_new_tokens),
+        _check(
+            finite & (temperature >= 0),
+            "temperature must be a finite number ≥ 0 (0 is greedy)",
+            temperature,
+        ),
+        _check((top_p >= 0) & (top_p <= 1), "top_p must lie in 0 … 1", top_p),
+    ]
+
+
+def _check(condition, message, *values):
+    return tf.debugging.Assert(tf.reduce_all(condition), [message, *values], summarize=8)

@@ -1,0 +1,48 @@
+"""Calls an exported model with TensorFlow alone: no Keras, none of this repository's code.
+
+    python savedmodels/try_plain.py savedmodels/copy/1 '{"token_ids": [[2, 5, 7]], "lengths": [3],
+    …}'
+
+Prints the outputs of a signature as one JSON object. What runs here runs in TF Serving's place: in
+C++, in Java, or in a service of your own.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow imports Keras if it finds it. Here it must not: None makes every import of it fail.
+sys.modules["keras"] = sys.modules["keras_perceiver_ar"] = None
+
+import tensorflow as tf  # noqa: E402
+
+
+def main():
+    flags = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    flags.add_argument("path", help="a version, a directory that holds saved_model.pb")
+    flags.add_argument("inputs", help="JSON object of the signature's inputs")
+    flags.add_argument("--signature", default="generate")
+    flags = flags.parse_args()
+
+    signature = tf.saved_model.load(flags.path).signatures[flags.signature]
+    specs = signature.structured_input_signature[1]
+    inputs = {
+        name: tf.constant(value, specs[name].dtype)
+        for name, value in json.loads(flags.inputs).items()
+    }
+    outputs = {name: value.numpy() for name, value in signature(**inputs).items()}
+    print(json.dumps({name: _plain(value) for name, value in outputs.items()}))
+
+
+def _plain(value):
+    if value.dtype == object:
+        return [text.decode("utf-8") for text in value]
+    return value.tolist()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Numbered versions of a SavedModel, each whole or not there at all."""
+
+import contextlib
+import io
+import os
+
+import keras
+import tensorflow as tf
+
+from pipelines.command_line import user_errors
+from savedmodels import signatures
+
+
+def write_version(model, directory, text):
+    """Writes the next version of a model.
+
+    Args:
+        model: `PerceiverARCausalLM`.
+        directory: str. Versions lie in it as `1`, `2`, …; TF Serving loads the highest.
+        text: bool. Whether the model's ids are bytes of text, and `generate_text` makes sense.
+
+    Returns:
+        str, the path of the version, and the names of its signatures.
+
+    Raises:
+        UserError: the directory cannot be written.
+    """
+    endpoints = {
+        "serving_default": (signatures.make_score(model), signatures.SCORE_INPUTS),
+        "score": (signatures.make_score(model), signatures.SCORE_INPUTS),
+        "generate": (signatures.make_generate(model), signatures.GENERATE_INPUTS),
+    }
+    if text:
+        endpoints["generate_text"] = (
+            signatures.make_generate_text(model),
+            signatures.GENERATE_TEXT_INPUTS,
+        )
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    for name, (function, inputs) in endpoints.items():
+        archive.add_endpoint(name, function, input_signature=list(inputs))
+    with user_errors(OSError, tf.errors.OpError):
+        tf.io.gfile.makedirs(directory)
+        version = 1 + max(map(int, filter(str.isdigit, _names(directory))), default=0)
+        # TF Serving looks at names that are numbers only, so it sees the version when it is whole.
+        unfinished = tf.io.gfile.join(directory, f"unfinished-{version}-{os.getpid()}")
+        path = tf.io.gfile.join(directory, str(version))
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # Keras lists what it saves
+                archive.write_out(unfinished, verbose=False)
+            tf.io.gfile.rename(unfinished, path)
+        finally:
+            if tf.io.gfile.exists(unfinished):
+                tf.io.gfile.rmtree(unfinished)
+    return path, tuple(endpoints)
+
+
+def _names(directory):
+    return [name.rstrip("/") for name in tf.io.gfile.listdir(directory)]
