@@ -84,5 +84,6 @@ def user_errors(*kinds, hint=""):
 
 
 def one_line(error):
-    """The message of an exception without line breaks."""
-    return " ".join(str(error).split())
+    """The message of an exception without line breaks, and without gin's trace of calls."""
+    message = str(error).split("\n  In call to configurable", maxsplit=1)[0]
+    return " ".join(message.split())

@@ -1,5 +1,6 @@
 """tf.distribute strategies by name."""
 
+import contextlib
 import dataclasses
 
 import tensorflow as tf
@@ -37,6 +38,8 @@ class Distribution:
                 f"Distribution.strategy must be one of {', '.join(STRATEGIES)}, "
                 f"got {self.strategy!r}"
             )
+        if self.num_replicas is not None and self.num_replicas < 1:
+            raise UserError(f"Distribution.num_replicas must be ≥ 1, got {self.num_replicas}")
         if self.strategy == "one_device":
             return tf.distribute.get_strategy()
         if self.strategy == "mirrored":
@@ -49,23 +52,19 @@ class Distribution:
 
 
 def _devices(num_replicas):
-    gpus = tf.config.list_logical_devices("GPU")
+    # Of physical devices: to ask for logical ones would settle how many there are.
+    gpus = tf.config.list_physical_devices("GPU")
+    kind = "GPU" if gpus else "CPU"
     if num_replicas is None:
         num_replicas = max(len(gpus), 1)
-    if gpus:
-        if num_replicas > len(gpus):
-            raise UserError(
-                f"Distribution.num_replicas is {num_replicas}, but there are {len(gpus)} GPUs"
-            )
-        return [device.name for device in gpus[:num_replicas]]
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    try:
-        tf.config.set_logical_device_configuration(
-            cpu, [tf.config.LogicalDeviceConfiguration()] * num_replicas
+    if not gpus:
+        split = [tf.config.LogicalDeviceConfiguration()] * num_replicas
+        with contextlib.suppress(RuntimeError):  # TensorFlow has started: what there is must do
+            cpu = tf.config.list_physical_devices("CPU")[0]
+            tf.config.set_logical_device_configuration(cpu, split)
+    devices = tf.config.list_logical_devices(kind)
+    if num_replicas > len(devices):
+        raise UserError(
+            f"Distribution.num_replicas is {num_replicas}, but there are {len(devices)} {kind}s"
         )
-    except RuntimeError as error:
-        if len(tf.config.list_logical_devices("CPU")) < num_replicas:
-            raise UserError(
-                f"TensorFlow has started with fewer than {num_replicas} logical CPUs"
-            ) from error
-    return [f"CPU:{index}" for index in range(num_replicas)]
+    return [device.name for device in devices[:num_replicas]]

@@ -36,7 +36,7 @@ class RunningSums:
 
     def read(self):
         """dict of float, over all replicas."""
-        return {name: float(variable) for name, variable in self._variables.items()}
+        return {name: float(variable.read_value()) for name, variable in self._variables.items()}
 
 
 LABEL_SUMS = ("loss", "correct", "labels")
