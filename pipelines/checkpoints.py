@@ -41,11 +41,29 @@ def check_model(model_dir, model):
         json.dump(config, file, indent=1)
 
 
+class CheckpointManager(tf.train.CheckpointManager):
+    """TensorFlow's, but one that does not go on where something was not restored."""
+
+    def restore_or_initialize(self):
+        """Restores the newest checkpoint, all of it.
+
+        Returns:
+            str, its path, or None if there is none.
+
+        Raises:
+            UserError: it is torn, or of another model or optimizer.
+        """
+        if self.latest_checkpoint is not None:
+            _restore(self.checkpoint, self.latest_checkpoint)
+        return self.latest_checkpoint
+
+
 def make_checkpoint(model, optimizer=None, step=None):
-    """A checkpoint of every variable under its own path.
+    """A checkpoint of every weight under its own path.
 
     Not of the objects: TensorFlow follows Keras objects by their attributes, and what it does not
-    find (a layer in a list) it leaves out without a word.
+    find (a layer in a list) it leaves out without a word. The states of seed generators stay out:
+    the seeds of a run follow from its step.
 
     Args:
         model: Keras model.
@@ -55,15 +73,26 @@ def make_checkpoint(model, optimizer=None, step=None):
     Returns:
         `tf.train.Checkpoint`.
     """
-    parts = {"model": {variable.path: variable.value for variable in model.variables}}
+    parts = {"model": _by_path(model.weights)}
     if optimizer is not None:
-        parts["optimizer"] = {variable.path: variable.value for variable in optimizer.variables}
-    for owner, variables in (("model", model), ("optimizer", optimizer)):
-        if variables is not None and len(parts[owner]) != len(variables.variables):
-            raise ValueError(f"two variables of the {owner} have the same path")
+        # Less the optimizer's own name, which Keras numbers: adam, adam_1, …
+        parts["optimizer"] = _by_path(optimizer.variables, skip=1)
     if step is not None:
         parts["step"] = step
     return tf.train.Checkpoint(**parts)
+
+
+def _by_path(variables, skip=0):
+    named = {"/".join(v.path.split("/")[skip:]): v.value for v in variables}
+    if len(named) != len(variables):
+        raise ValueError(f"two of these variables have the same path: {sorted(named)}")
+    return named
+
+
+def _restore(checkpoint, path):
+    kinds = (ValueError, AssertionError, tf.errors.OpError)
+    with user_errors(*kinds, hint=f" (checkpoint {path}: torn, or of another model or optimizer)"):
+        return checkpoint.restore(path).assert_existing_objects_matched()
 
 
 def restore_weights(model_dir, model, step=None):
@@ -88,6 +117,5 @@ def restore_weights(model_dir, model, step=None):
         path = tf.io.gfile.join(model_dir, f"ckpt-{step}")
         if not tf.io.gfile.exists(path + ".index"):
             raise UserError(f"{model_dir} holds no checkpoint of step {step}")
-    with user_errors(ValueError, AssertionError, tf.errors.OpError, hint=f" (checkpoint {path})"):
-        make_checkpoint(model).restore(path).assert_existing_objects_matched().expect_partial()
+    _restore(make_checkpoint(model), path).expect_partial()
     return int(path.rsplit("-", 1)[1])

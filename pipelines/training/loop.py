@@ -59,24 +59,23 @@ def train(model_dir, evaluate=False):
         tf.io.gfile.makedirs(model_dir)
     checkpoints.check_model(model_dir, model)
     trainer = Trainer(model, optimizer, settings, strategy, global_step)
-    manager = tf.train.CheckpointManager(
+    manager = checkpoints.CheckpointManager(
         checkpoints.make_checkpoint(model, optimizer, global_step),
         model_dir,
         max_to_keep=settings.keep_checkpoints,
         step_counter=global_step,
         checkpoint_interval=settings.checkpoint_interval,
     )
-    with user_errors(ValueError, tf.errors.OpError, hint=f" (checkpoint in {model_dir})"):
-        controller = orbit.Controller(
-            global_step=global_step,
-            trainer=trainer,
-            evaluator=evaluator,
-            strategy=strategy,
-            steps_per_loop=settings.steps_per_loop,
-            checkpoint_manager=manager,
-            summary_dir=model_dir,
-            eval_summary_dir=tf.io.gfile.join(model_dir, "evaluation"),
-        )
+    controller = orbit.Controller(
+        global_step=global_step,
+        trainer=trainer,
+        evaluator=evaluator,
+        strategy=strategy,
+        steps_per_loop=settings.steps_per_loop,
+        checkpoint_manager=manager,
+        summary_dir=model_dir,
+        eval_summary_dir=tf.io.gfile.join(model_dir, "evaluation"),
+    )
     start = int(global_step.numpy())
     trainer.train_dataset = distribute(
         strategy, functools.partial(make_data, start_step=start), settings.batch_size
