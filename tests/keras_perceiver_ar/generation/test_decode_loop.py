@@ -1,0 +1,145 @@
+"""What is cached equals what is computed afresh, at every step of every row."""
+
+import numpy as np
+import pytest
+
+import keras_perceiver_ar as kpar
+from keras_perceiver_ar.generation.decode_loop import refill_size
+from tests.keras_perceiver_ar.support import CONTEXT, compiled, random_ids, tiny_model
+
+LENGTHS = np.array([1, 3, 9, 12], "int32")
+NEW = 10
+
+
+@pytest.fixture(scope="module", params=["rotary", "absolute"])
+def model(request):
+    return tiny_model(request.param)
+
+
+@pytest.fixture(scope="module")
+def run(model):
+    return compiled(model)
+
+
+@pytest.fixture(scope="module")
+def prompts():
+    return {"token_ids": random_ids(0, 4, 12), "lengths": LENGTHS}
+
+
+def latents_held(length, num_latents, kept):
+    """Latents in the cache of a row as each of its new tokens is drawn, and its refills."""
+    held, refills = [min(length, num_latents)], 0
+    while len(held) < NEW:
+        refills += held[-1] == num_latents
+        held.append(kept if held[-1] == num_latents else held[-1] + 1)
+    return held, refills
+
+
+def replay(run, ids, lengths, held):
+    """Log-probabilities (rows, NEW, V) of every next token, each from an uncached call."""
+    result = {}
+    for count in sorted({number for row in held for number in row}):
+        places = [(r, i) for r, row in enumerate(held) for i, n in enumerate(row) if n == count]
+        batch, ends = np.zeros((4 * NEW, CONTEXT), "int32"), np.ones(4 * NEW, "int32")
+        for slot, (row, i) in enumerate(places):
+            ends[slot] = lengths[row] + i
+            batch[slot, : ends[slot]] = ids[row, : ends[slot]]
+        logits = run({"token_ids": batch, "lengths": ends}, num_latents=count)[:, -1]
+        logits = logits.astype("float64")
+        log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        result |= dict(zip(places, log_probs))
+    return np.array([[result[row, i] for i in range(NEW)] for row in range(len(held))])
+
+
+@pytest.mark.parametrize(
+    "num_latents, refill, kept, refills",
+    [
+        (None, "half", 2, 3),
+        (4, 3, 3, 5),
+        (4, 1, 1, 2),
+        (4, 4, 4, 9),
+        (3, "half", 1, 3),
+        (1, "half", 1, 9),
+        (7, "half", 3, 2),
+    ],
+)
+def test_cached_equals_uncached(model, run, prompts, num_latents, refill, kept, refills):
+    result = model.generate(
+        prompts, NEW, sampler="greedy", num_latents=num_latents, refill=refill, stop_ids=()
+    )
+    held = [latents_held(length, num_latents or 4, kept) for length in LENGTHS.tolist()]
+    assert max(times for _, times in held) >= refills >= 2
+    log_probs = replay(run, result["token_ids"], LENGTHS, [row for row, _ in held])
+    for row, length in enumerate(LENGTHS):
+        tokens = result["token_ids"][row, length : length + NEW]
+        likeliest = log_probs[row].copy()
+        likeliest[:, :3] = -np.inf
+        assert tokens.tolist() == likeliest.argmax(-1).tolist()
+        np.testing.assert_allclose(
+            result["log_probs"][row], log_probs[row, np.arange(NEW), tokens], rtol=0, atol=2e-5
+        )
+
+
+def test_more_latents_than_room_never_refill(model, run, prompts):
+    result = model.generate(prompts, NEW, sampler="greedy", num_latents=CONTEXT, stop_ids=())
+    again = model.generate(
+        prompts, NEW, sampler="greedy", num_latents=CONTEXT, stop_ids=(), refill=1
+    )
+    assert (again["token_ids"] == result["token_ids"]).all()
+    # All latents at once predict what the steps predicted one by one.
+    ids = result["token_ids"][:, :CONTEXT]
+    width = ids.shape[1]
+    lengths = LENGTHS + NEW - 1
+    logits = run(
+        {"token_ids": np.pad(ids, [(0, 0), (0, CONTEXT - width)]), "lengths": lengths},
+        num_latents=CONTEXT,
+    ).astype("float64")
+    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    for row, length in enumerate(LENGTHS):
+        tokens = ids[row, length : length + NEW]
+        wanted = log_probs[row, CONTEXT - NEW :][np.arange(NEW), tokens]
+        np.testing.assert_allclose(result["log_probs"][row], wanted, rtol=0, atol=2e-5)
+
+
+def test_sampled_log_probs_are_those_of_the_model(model, run, prompts):
+    """Before temperature and cut, and over the whole vocabulary."""
+    result = model.generate(
+        prompts, NEW, sampler=kpar.generation.Sampler(2.0, 0.9), seed=3, stop_ids=()
+    )
+    held = [latents_held(length, 4, 2)[0] for length in LENGTHS.tolist()]
+    log_probs = replay(run, result["token_ids"], LENGTHS, held)
+    for row, length in enumerate(LENGTHS):
+        tokens = result["token_ids"][row, length : length + NEW]
+        wanted = log_probs[row, np.arange(NEW), tokens]
+        np.testing.assert_allclose(result["log_probs"][row], wanted, rtol=0, atol=2e-5)
+
+
+def test_bfloat16_runs(prompts):
+    model = tiny_model(dtype="mixed_bfloat16")
+    result = model.generate(prompts, NEW, sampler="greedy", stop_ids=())
+    assert np.isfinite(result["log_probs"]).all()
+
+
+@pytest.mark.parametrize(
+    "positions",
+    [
+        kpar.layers.RotaryEmbedding(CONTEXT, from_end=True),
+        kpar.layers.PositionEmbedding(CONTEXT + 1, 12, from_end=True),
+    ],
+)
+def test_positions_from_the_end_are_refused(positions, prompts):
+    with pytest.raises(ValueError, match="from_end=True"):
+        tiny_model(positions).generate(prompts, NEW)
+
+
+def test_latents_held_after_a_refill():
+    assert [refill_size("half", count) for count in (1, 2, 3, 8)] == [1, 1, 1, 4]
+    assert [refill_size(count, 8) for count in (1, 7, 8)] == [1, 7, 8]
+
+
+@pytest.mark.parametrize("refill", [0, 9, -1, "all", 2.0, None])
+def test_refusals_of_refill(model, prompts, refill):
+    with pytest.raises(ValueError, match=f"num_latents=8. Received: refill={refill!r}"):
+        refill_size(refill, 8)
+    with pytest.raises(ValueError, match="num_latents=8"):
+        model.generate(prompts, NEW, refill=refill, num_latents=8)

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+import keras_perceiver_ar as kpar
+from keras_perceiver_ar import positions as positions_lib
+from tests.keras_perceiver_ar.layer_checks import check_layer
+from tests.keras_perceiver_ar.support import to_numpy
+
+POSITIONS = np.array([[1, 2, 0], [5, 6, 7]], "int32")
+PIXELS = np.array([[[1, 1, 1], [2, 4, 0]]], "int32")
+
+
+@pytest.mark.parametrize(
+    "kind, trainable, num_weights",
+    [("sinusoidal", None, 0), ("sinusoidal", True, 1), ("learned", None, 1)],
+)
+def test_common_checks(tmp_path, kind, trainable, num_weights):
+    config = {"num_rows": 8, "width": 6, "kind": kind, "trainable": trainable, "from_end": True}
+    inputs = {"positions": POSITIONS}
+    check_layer(kpar.layers.PositionEmbedding, config, inputs, (2, 3, 6), num_weights, tmp_path)
+
+
+def test_common_checks_of_several_index_dimensions(tmp_path):
+    config = {"num_rows": (3, 5, 2), "width": 6, "kind": "learned"}
+    inputs = {"positions": PIXELS}
+    check_layer(kpar.layers.PositionEmbedding, config, inputs, (1, 2, 6), 3, tmp_path)
+
+
+def test_rows_of_the_sinusoidal_table():
+    table = positions_lib.sinusoidal_table(8, 6)
+    for trainable in (False, True):
+        layer = kpar.layers.PositionEmbedding(8, 6, trainable=trainable)
+        np.testing.assert_allclose(to_numpy(layer(POSITIONS)), table[POSITIONS], atol=2e-7)
+
+
+def test_rows_of_several_tables_are_summed():
+    layer = kpar.layers.PositionEmbedding((3, 5, 2), 6, "learned")
+    result = to_numpy(layer(PIXELS))
+    x, y, channel = (to_numpy(table) for table in layer.tables)
+    assert [table.shape for table in (x, y, channel)] == [(3, 6), (5, 6), (2, 6)]
+    wanted = [x[1] + y[1] + channel[1], x[2] + y[4] + channel[0]]
+    np.testing.assert_allclose(result[0], wanted, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["sinusoidal", "learned"])
+def test_positions_beyond_the_table_are_clipped(kind):
+    layer = kpar.layers.PositionEmbedding(8, 6, kind)
+    rows = to_numpy(layer(np.array([[-1, 0, 7, 8, 100]], "int32")))[0]
+    assert (rows[0] == rows[1]).all()
+    assert (rows[2] == rows[3]).all() and (rows[2] == rows[4]).all()
+    assert (rows[1] != rows[2]).any()
+
+
+@pytest.mark.parametrize(
+    "culprit, arguments",
+    [
+        ("kind='fourier'", {"kind": "fourier"}),
+        ("kind='learned', trainable=False", {"kind": "learned", "trainable": False}),
+    ],
+)
+def test_refusals(culprit, arguments):
+    with pytest.raises(ValueError, match=f"Received: {culprit}"):
+        kpar.layers.PositionEmbedding(8, 6, **arguments)
+
+
+@pytest.mark.parametrize("num_rows, positions", [(8, PIXELS), ((3, 5, 2), POSITIONS)])
+def test_index_dimensions_must_match_the_tables(num_rows, positions):
+    layer = kpar.layers.PositionEmbedding(num_rows, 6)
+    with pytest.raises(ValueError, match=r"index dimension.*num_rows=\("):
+        layer(positions)

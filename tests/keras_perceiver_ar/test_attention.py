@@ -1,0 +1,87 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_perceiver_ar.attention import dot_product_attention
+from tests.keras_perceiver_ar.support import to_numpy
+
+MASK = np.array(
+    [
+        [
+            [1, 0, 0, 0],
+            [1, 1, 0, 0],
+            [1, 0, 1, 1],
+        ],
+        [
+            [1, 1, 1, 1],
+            [0, 1, 0, 1],
+            [0, 0, 0, 0],
+        ],
+    ],
+    "bool",
+)
+
+
+@pytest.fixture(scope="module")
+def heads():
+    random = np.random.default_rng(0)
+    shapes = [(2, 3, 5, 8), (2, 4, 5, 8), (2, 4, 5, 6)]
+    return [random.normal(size=shape).astype("float32") for shape in shapes]
+
+
+def by_hand(query, key, value, mask):
+    """One query at a time, over the keys it may read, in float64."""
+    query, key, value = (array.astype("float64") for array in (query, key, value))
+    result = np.zeros((*query.shape[:3], value.shape[-1]))
+    for row, n, head in np.ndindex(query.shape[:3]):
+        keys = np.flatnonzero(mask[row, n]) if mask[row, n].any() else np.arange(key.shape[1])
+        scores = key[row, keys, head] @ query[row, n, head] / np.sqrt(query.shape[-1])
+        if not mask[row, n].any():
+            scores = np.zeros_like(scores)  # nothing allowed: the plain mean of all values
+        weights = np.exp(scores - scores.max())
+        result[row, n, head] = weights / weights.sum() @ value[row, keys, head]
+    return result
+
+
+@pytest.mark.parametrize("mask", [MASK, None], ids=["masked", "unmasked"])
+def test_softmax_over_the_keys_that_are_allowed(heads, mask):
+    result = dot_product_attention(*heads, mask)
+    assert result.shape == (2, 3, 5, 6)
+    wanted = by_hand(*heads, np.ones((2, 3, 4), bool) if mask is None else mask)
+    np.testing.assert_allclose(to_numpy(result), wanted, rtol=0, atol=1e-6)
+
+
+def test_masked_keys_and_values_change_nothing(heads):
+    query, key, value = heads
+    spoiled = [array.copy() for array in (key, value)]
+    for array in spoiled:
+        array[0, 1:] = 1e6  # for the first query, and the first query of row 0 alone
+    first = to_numpy(dot_product_attention(query, key, value, MASK))[0, 0]
+    assert (to_numpy(dot_product_attention(query, *spoiled, MASK))[0, 0] == first).all()
+
+
+def test_nothing_allowed_gives_the_mean_of_all_values(heads):
+    result = to_numpy(dot_product_attention(*heads, MASK))[1, 2]
+    np.testing.assert_allclose(result, heads[2][1].mean(0), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_single_key_is_read_whatever_its_score(heads, allowed):
+    query, key, value = heads
+    mask = np.full((2, 3, 1), allowed)
+    result = to_numpy(dot_product_attention(query, key[:, :1], value[:, :1], mask))
+    assert (result == np.broadcast_to(value[:, :1], result.shape)).all()
+
+
+def test_softmax_of_bfloat16_is_float32():
+    # 512 equal keys: 1/512 times 512 is 1 in float32, and far from it when bfloat16 sums.
+    ones = keras.ops.ones((1, 512, 1, 4), "bfloat16")
+    result = dot_product_attention(ones[:, :2], ones, ones)
+    assert keras.backend.standardize_dtype(result.dtype) == "bfloat16"
+    assert (to_numpy(keras.ops.cast(result, "float32")) == 1).all()
+
+
+def test_large_scores_do_not_overflow(heads):
+    query, key, value = heads
+    result = to_numpy(dot_product_attention(query * 1e4, key * 1e4, value, MASK))
+    assert np.isfinite(result).all()

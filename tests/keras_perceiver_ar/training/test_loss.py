@@ -1,0 +1,92 @@
+import keras
+import numpy as np
+import pytest
+
+import keras_perceiver_ar as kpar
+from tests.keras_perceiver_ar.support import GOLDEN, to_numpy
+
+RANDOM = np.random.default_rng(0)
+LOGITS = RANDOM.normal(size=(2, 4, 9)).astype("float32") * 3
+LABELS = np.array([[0, 0, 5, 8], [2, 6, 0, 1]], "int32")
+
+
+@pytest.fixture(scope="module")
+def golden():
+    return np.load(GOLDEN / "primitives.npz")
+
+
+def by_hand(labels, logits, z_loss):
+    """Cross-entropy and z-loss of each label, in float64."""
+    log_z = np.log(np.exp(logits.astype("float64")).sum(-1))
+    chosen = np.take_along_axis(logits, labels[..., None], -1)[..., 0]
+    return (log_z - chosen) * (labels > 0), z_loss * log_z**2 * (labels > 0)
+
+
+@pytest.mark.parametrize("z_loss", [0.0, 0.0001])
+def test_loss_of_the_original(golden, z_loss):
+    labels = golden["ce_labels"]
+    parts = kpar.training.token_loss(labels, golden["ce_logits"], z_loss)
+    cross_entropy, z_part = (to_numpy(part) for part in parts)
+    counts = labels > 0  # the original's loss is masked later on
+    for part, name in ((cross_entropy + z_part, "ce_loss"), (z_part, "ce_zloss")):
+        wanted = golden[f"{name}_z{z_loss}_ls0.0"] * counts
+        np.testing.assert_allclose(part, wanted, rtol=1e-6, atol=1e-7)
+
+
+def test_label_zero_counts_in_no_loss():
+    parts = [to_numpy(part) for part in kpar.training.token_loss(LABELS, LOGITS, 0.1)]
+    for part, wanted in zip(parts, by_hand(LABELS, LOGITS, 0.1), strict=True):
+        assert ((part > 0) == (LABELS > 0)).all()
+        np.testing.assert_allclose(part, wanted, rtol=2e-6)
+
+
+def test_bfloat16_logits_are_summed_in_float32():
+    logits = keras.ops.zeros((1, 1, 1000), "bfloat16")
+    loss = kpar.training.token_loss(np.array([[3]]), logits)[0]
+    assert keras.backend.standardize_dtype(loss.dtype) == "float32"
+    np.testing.assert_allclose(to_numpy(loss), np.log(1000), rtol=1e-6)
+
+
+def test_mean_and_sum():
+    total = sum(part.sum() for part in by_hand(LABELS, LOGITS, 0.01))
+    loss = kpar.training.PerceiverARLoss(0.01, normalization="sum")(LABELS, LOGITS)
+    assert float(loss) == pytest.approx(total, rel=1e-6)
+    loss = kpar.training.PerceiverARLoss(0.01)(LABELS, LOGITS)
+    assert float(loss) == pytest.approx(total / 5, rel=1e-6)
+
+
+@pytest.mark.parametrize("normalization", ["mean", "sum"])
+def test_no_labels_no_loss(normalization):
+    loss = kpar.training.PerceiverARLoss(normalization=normalization)
+    assert float(loss(np.zeros_like(LABELS), LOGITS)) == 0
+
+
+@pytest.mark.parametrize("normalization, divisor", [("mean", 5), ("sum", 1)])
+def test_sample_weights_scale_each_label(normalization, divisor):
+    weights = RANDOM.uniform(size=LABELS.shape).astype("float32")
+    loss = kpar.training.PerceiverARLoss(0.01, normalization)(LABELS, LOGITS, weights)
+    wanted = (sum(by_hand(LABELS, LOGITS, 0.01)) * weights).sum() / divisor
+    assert float(loss) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_large_logits_do_not_overflow():
+    logits = LOGITS * 1e4
+    assert np.isfinite(float(kpar.training.PerceiverARLoss()(LABELS, logits)))
+
+
+def test_labels_must_be_those_of_the_latents():
+    with pytest.raises(ValueError, match=r"latent_labels.*y_true.shape=\(2, 7\)"):
+        kpar.training.PerceiverARLoss()(np.ones((2, 7), "int32"), LOGITS)
+
+
+def test_unknown_normalization():
+    with pytest.raises(ValueError, match=r"`normalization` must be one of .*normalization='max'"):
+        kpar.training.PerceiverARLoss(normalization="max")
+
+
+def test_config_round_trip():
+    loss = kpar.training.PerceiverARLoss(0.5, "sum", name="mine")
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert isinstance(again, kpar.training.PerceiverARLoss)
+    assert again.get_config() == loss.get_config()
+    assert float(again(LABELS, LOGITS)) == float(loss(LABELS, LOGITS))
