@@ -1,6 +1,7 @@
 """What gin can reach, and how a run is put together from it."""
 
 import dataclasses
+import difflib
 import pathlib
 import re
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 import gin
 import keras_perceiver_ar as kpar
 from pipelines import distribution  # noqa: F401 (gin must know it wherever a configuration is read)
+from pipelines.checks import check_integer, check_number
 from pipelines.command_line import user_errors
 from pipelines.data import BooksTask, CopyTask
 from pipelines.errors import UserError
@@ -46,6 +48,19 @@ class Experiment:
     backbone: object
     optimizer: object
 
+    def __post_init__(self):
+        if not hasattr(self.task, "train_dataset") or isinstance(self.task, type):
+            raise UserError(
+                "Experiment.task must be a task, such as @CopyTask() with brackets, "
+                f"got {self.task!r}"
+            )
+        for name in ("backbone", "optimizer"):
+            if not callable(getattr(self, name)):
+                raise UserError(
+                    f"Experiment.{name} must be a name without brackets, such as "
+                    f"@PerceiverARBackbone or @Adam, got {getattr(self, name)!r}"
+                )
+
     def make_model(self):
         """A new model: `PerceiverARCausalLM`.
 
@@ -62,8 +77,13 @@ class Experiment:
         Raises:
             UserError: a setting that the optimizer refuses.
         """
-        with user_errors(ValueError, TypeError):
-            return self.optimizer()
+        with user_errors(ValueError, TypeError, tf.errors.OpError):
+            optimizer = self.optimizer()
+            if not isinstance(optimizer, keras.optimizers.Optimizer):
+                raise UserError(f"Experiment.optimizer makes no Keras optimizer: {optimizer!r}")
+            # A schedule looks at its settings no sooner than it is asked.
+            check_number("the learning rate", float(optimizer.learning_rate))
+            return optimizer
 
 
 @gin.configurable(module="pipelines")
@@ -108,10 +128,23 @@ class TrainSettings:
                 f"TrainSettings.normalization must be one of {kpar.training.NORMALIZATIONS}, "
                 f"got {self.normalization!r}"
             )
-        for name in ("steps", "batch_size", "steps_per_loop", "checkpoint_interval"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise UserError(f"TrainSettings.{name} must be an integer ≥ 1, got {value!r}")
+        if self.jit_compile not in (True, False, None):
+            raise UserError(
+                f"TrainSettings.jit_compile must be True, False or None, got {self.jit_compile!r}"
+            )
+        for name in (
+            "steps",
+            "batch_size",
+            "steps_per_loop",
+            "checkpoint_interval",
+            "keep_checkpoints",
+        ):
+            check_integer(f"TrainSettings.{name}", getattr(self, name))
+        for name in ("evaluation_interval", "evaluation_batch_size"):
+            check_integer(f"TrainSettings.{name}", getattr(self, name), optional=True)
+        check_integer("TrainSettings.seed", self.seed, least=0, most=2**31 - 1)
+        check_number("TrainSettings.z_loss", self.z_loss)
+        check_number("TrainSettings.clip_norm", self.clip_norm, optional=True, above=True)
 
 
 def parse(files, bindings):
@@ -127,12 +160,26 @@ def parse(files, bindings):
     gin.add_config_file_search_path(str(REPOSITORY))
     with user_errors(ValueError, SyntaxError, OSError, ImportError, AttributeError):
         gin.parse_config_files_and_bindings(files, bindings, finalize_config=False)
+    _check_macros(bindings)
     missing = re.findall(r"^(\w+) = %gin.REQUIRED", gin.config_str(), re.MULTILINE)
     if missing:
         raise UserError(
             f"the run needs a value for {', '.join(missing)}: "
             f"give --gin_bindings=\"{missing[0]} = 'VALUE'\""
         )
+
+
+def _check_macros(bindings):
+    """Refuses a binding like BATCHSIZE = 8 that no setting reads: gin takes it for a new macro."""
+    read = set(re.findall(r"%(\w+)", gin.config_str()))
+    for binding in bindings:
+        name = re.match(r"\s*(\w+)\s*=", binding)
+        if name and name[1] not in read:
+            near = difflib.get_close_matches(name[1], read, n=1) or sorted(read)
+            raise UserError(
+                f"unknown name {name[1]} in --gin_bindings: no setting reads it; "
+                f"there is {', '.join(near) or 'none in these files'}"
+            )
 
 
 def make(configurable):

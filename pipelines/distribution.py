@@ -6,6 +6,7 @@ import dataclasses
 import tensorflow as tf
 
 import gin
+from pipelines.checks import check_integer
 from pipelines.command_line import user_errors
 from pipelines.errors import UserError
 
@@ -38,8 +39,7 @@ class Distribution:
                 f"Distribution.strategy must be one of {', '.join(STRATEGIES)}, "
                 f"got {self.strategy!r}"
             )
-        if self.num_replicas is not None and self.num_replicas < 1:
-            raise UserError(f"Distribution.num_replicas must be ≥ 1, got {self.num_replicas}")
+        check_integer("Distribution.num_replicas", self.num_replicas, optional=True)
         if self.strategy == "one_device":
             return tf.distribute.get_strategy()
         if self.strategy == "mirrored":

@@ -63,16 +63,14 @@ def decode(
             position, and so the cached key, of every other.
     """
     backbone = model.backbone
-    if backbone.positions_from_end:
-        raise ValueError(
-            "generate keeps the keys of past inputs, but positions that count from the end of a "
-            "row (`from_end=True`) change with every new input. Use positions from the start."
-        )
+    check_positions(backbone)
     room = ops.shape(token_ids)[1]  # a tensor, where a served model takes any width
     num_latents = num_latents or backbone.num_latents
-    if token_ids.shape[1] is not None:
-        num_latents = min(num_latents, token_ids.shape[1])
     kept = refill_size(refill, num_latents)
+    if token_ids.shape[1] is not None:
+        # More latents than room never fill up, so they never refill.
+        num_latents = min(num_latents, token_ids.shape[1])
+        kept = min(kept, num_latents)
     lengths = ops.cast(lengths, "int32")
     if positions is None:
         index = ops.arange(room, dtype="int32") + 1
@@ -129,11 +127,24 @@ def decode(
     }
 
 
+def check_positions(backbone):
+    """Refuses a backbone whose cached keys would change with every new input.
+
+    Raises:
+        ValueError: its positions count from the end of the row.
+    """
+    if backbone.positions_from_end:
+        raise ValueError(
+            "generate keeps the keys of past inputs, but positions that count from the end of a "
+            "row (`from_end=True`) change with every new input. Use positions from the start."
+        )
+
+
 def refill_size(refill, num_latents):
     """Latents held after a refill, the newest included."""
     if refill == "half":
         return max(num_latents // 2, 1)
-    if not isinstance(refill, int) or not 1 <= refill <= num_latents:
+    if not isinstance(refill, int) or isinstance(refill, bool) or not 1 <= refill <= num_latents:
         raise ValueError(
             f'`refill` must be "half" or an integer from 1 to num_latents={num_latents}. '
             f"Received: refill={refill!r}"

@@ -3,7 +3,15 @@
 import keras
 import numpy as np
 
-from keras_perceiver_ar.generation.decode_loop import decode, refill_size
+from keras_perceiver_ar.generation.arguments import (
+    per_row,
+    read_integer,
+    read_positions,
+    read_prompts,
+    read_stop_ids,
+    row_seeds,
+)
+from keras_perceiver_ar.generation.decode_loop import check_positions, decode, refill_size
 from keras_perceiver_ar.generation.sampler import Sampler
 
 # Rows are given room in multiples of this, so that prompts of many lengths share one program.
@@ -46,23 +54,26 @@ class GenerateProgram:
 
     def __call__(self, inputs, max_new_tokens, sampler, seed, num_latents, refill, stop_ids):
         """See `PerceiverARCausalLM.generate`."""
-        max_context = self.model.backbone.max_context
+        backbone = self.model.backbone
+        max_context = backbone.max_context
         inputs = inputs if isinstance(inputs, dict) else {"token_ids": inputs}
-        prompts, lengths = _read_prompts(inputs)
+        # What makes no sense is refused before anything compiles.
+        check_positions(backbone)
+        prompts, lengths = read_prompts(inputs, backbone.vocab_size)
         batch, width = prompts.shape
-        if not isinstance(max_new_tokens, (int, np.integer)) or max_new_tokens < 1:
-            raise ValueError(
-                f"`max_new_tokens` must be an integer ≥ 1. Received: {max_new_tokens!r}"
-            )
-        if lengths.max(initial=0) + max_new_tokens > max_context:
+        max_new_tokens = read_integer("max_new_tokens", max_new_tokens)
+        longest = int(lengths.max()) + max_new_tokens
+        if longest > max_context:
             raise ValueError(
                 f"The longest prompt has {lengths.max()} tokens and max_new_tokens="
                 f"{max_new_tokens}: together they exceed max_context={max_context}. Shorten one."
             )
         sampler = Sampler.get(sampler)
-        num_latents = num_latents or self.model.backbone.num_latents
-        refill_size(refill, num_latents)  # refuses what makes no sense, before anything compiles
-        longest = int(lengths.max(initial=0)) + max_new_tokens
+        if num_latents is None:
+            num_latents = backbone.num_latents
+        num_latents = read_integer("num_latents", num_latents)
+        refill_size(refill, num_latents)
+        stop_ids = read_stop_ids(stop_ids, backbone.vocab_size)
         room = min(-(-longest // ROOM_STEP) * ROOM_STEP, max_context)
         token_ids = np.zeros((batch, room), "int32")
         token_ids[:, : min(width, room)] = prompts[:, :room]
@@ -71,16 +82,16 @@ class GenerateProgram:
             "token_ids": token_ids,
             "lengths": lengths,
             "max_new_tokens": np.full(batch, max_new_tokens, "int32"),
-            "temperature": _per_row("temperature", sampler.temperature, batch, "float32"),
-            "top_p": _per_row("top_p", sampler.top_p, batch, "float32"),
+            "temperature": per_row("temperature", sampler.temperature, batch),
+            "top_p": per_row("top_p", sampler.top_p, batch),
             "seeds": row_seeds(seed, batch),
         }
         if inputs.get("positions") is not None:
-            data["positions"] = _positions(inputs["positions"], longest, room)
+            data["positions"] = read_positions(inputs["positions"], longest, room)
         options = {
             "num_latents": num_latents,
             "refill": refill,
-            "stop_ids": tuple(stop_ids),
+            "stop_ids": stop_ids,
             "cut_before_temperature": sampler.cut_before_temperature,
         }
         result = self._program(options).predict_on_batch(data)
@@ -104,64 +115,6 @@ class _Deferred:
 
     def __deepcopy__(self, memo):
         raise TypeError("Copy a model with keras.models.clone_model, or through its config.")
-
-
-def row_seeds(seed, batch):
-    """One seed a row: int32 (B,), from a number (s, s + 1, …) or one number a row."""
-    seeds = np.asarray(seed)
-    if seeds.ndim == 0:
-        seeds = seeds + np.arange(batch)
-    if seeds.shape != (batch,) or not np.issubdtype(seeds.dtype, np.integer):
-        raise ValueError(
-            f"`seed` must be an integer, or one for each of the {batch} rows. Received: {seed!r}"
-        )
-    return (seeds.astype("int64") & 0xFFFFFFFF).astype("uint32").view("int32")
-
-
-def _read_prompts(inputs):
-    prompts = np.asarray(inputs["token_ids"])
-    if prompts.ndim != 2 or not np.issubdtype(prompts.dtype, np.integer):
-        raise ValueError(
-            "`token_ids` must be integers of shape (B, M). Received: "
-            f"shape {prompts.shape}, dtype {prompts.dtype}"
-        )
-    width = prompts.shape[1]
-    if inputs.get("lengths") is None:
-        padding = prompts == 0
-        lengths = np.where(padding.any(1), padding.argmax(1), width)
-    else:
-        lengths = np.asarray(inputs["lengths"])
-    if lengths.shape != prompts.shape[:1] or (lengths > width).any():
-        raise ValueError(
-            f"`lengths` must hold one number ≤ {width} for each row. Received: {lengths}"
-        )
-    empty = np.flatnonzero(lengths < 1)
-    if len(empty):
-        raise ValueError(
-            f"The prompt of row {empty[0]} is empty: start it with SOS (id 2) at least."
-        )
-    return prompts.astype("int32"), lengths.astype("int32")
-
-
-def _per_row(name, value, batch, dtype):
-    values = np.asarray(value, dtype)
-    if values.shape not in ((), (batch,)):
-        raise ValueError(
-            f"`{name}` must be a number, or one for each of the {batch} rows. "
-            f"Received: shape {values.shape}"
-        )
-    return np.broadcast_to(values, (batch,)).copy()
-
-
-def _positions(positions, longest, room):
-    positions = np.asarray(positions, "int32")
-    if positions.shape[1] < longest:
-        raise ValueError(
-            f"`positions` must cover the prompt and what is generated, {longest} events. "
-            f"Received: shape {positions.shape}"
-        )
-    padding = [(0, 0), (0, max(room - positions.shape[1], 0))] + [(0, 0)] * (positions.ndim - 2)
-    return np.pad(positions, padding)[:, :room]
 
 
 def _trim(result, prompt_lengths, width, max_new_tokens):

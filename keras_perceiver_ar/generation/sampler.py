@@ -2,11 +2,14 @@
 
 import dataclasses
 
+import numpy as np
 from keras import ops
 
 from keras_perceiver_ar import randomness
 
 NEVER = -1e30
+# Colder than this is greedy in float32, and a division by a subnormal number is not a number.
+_COLDEST = 1e-20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,14 +33,20 @@ class Sampler:
 
     def __post_init__(self):
         for name, values, highest in (
-            ("temperature", self.temperature, float("inf")),
+            ("temperature", self.temperature, np.finfo("float32").max),
             ("top_p", self.top_p, 1.0),
         ):
-            for value in [values] if isinstance(values, (int, float)) else list(values):
-                if not 0 <= value <= highest:
-                    raise ValueError(
-                        f"`{name}` must lie in [0, {highest}]. Received: {name}={value}"
-                    )
+            array = np.asarray(values)
+            is_real = np.issubdtype(array.dtype, np.floating)
+            is_real = is_real or np.issubdtype(array.dtype, np.integer)
+            wrong = [values]
+            if is_real and array.ndim < 2:
+                wrong = array[~((array >= 0) & (array <= highest))].tolist()
+            if wrong:
+                raise ValueError(
+                    f"`{name}` must lie in [0, {highest:g}], one for all rows or one for each. "
+                    f"Received: {name}={wrong[0]}"
+                )
 
     @classmethod
     def get(cls, sampler):
@@ -49,7 +58,7 @@ class Sampler:
         }
         if isinstance(sampler, cls):
             return sampler
-        if sampler not in named:
+        if not isinstance(sampler, str) or sampler not in named:
             raise ValueError(
                 f"`sampler` must be one of {sorted(named)} or a Sampler. Received: {sampler!r}"
             )
@@ -99,8 +108,10 @@ def sample(logits, temperature, top_p, seeds, counters, cut_before_temperature=F
     """
     greedy = ops.argmax(logits, axis=-1)
     plain = ops.softmax(logits, axis=-1)
-    warm = ops.where(temperature > 0, temperature, 1.0)
-    probabilities = ops.softmax(logits / ops.expand_dims(warm, -1), axis=-1)
+    warm = ops.maximum(ops.where(temperature > 0, temperature, 1.0), _COLDEST)
+    # Less the maximum first: the quotient may overflow below, but not to NaN.
+    shifted = logits - ops.max(logits, axis=-1, keepdims=True)
+    probabilities = ops.softmax(shifted / ops.expand_dims(warm, -1), axis=-1)
     measured = plain if cut_before_temperature else probabilities
     inside = measured >= nucleus_threshold(measured, top_p)
     cumulative = ops.cumsum(ops.where(inside, probabilities, 0.0), axis=-1)

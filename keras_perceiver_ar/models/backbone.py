@@ -15,7 +15,7 @@ from keras_perceiver_ar.layers.feed_forward import (
 from keras_perceiver_ar.layers.latent_block import LatentBlock
 from keras_perceiver_ar.layers.rotary_embedding import RotaryEmbedding
 from keras_perceiver_ar.models.position_choice import make_position_layer
-from keras_perceiver_ar.models.sizes import check_num_latents, check_sizes
+from keras_perceiver_ar.models.sizes import check_inputs, check_num_latents, check_sizes
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -50,8 +50,8 @@ class PerceiverARBackbone(keras.Model):
     Call arguments:
         inputs: dict of
             token_ids: int (B, M), M ≤ max_context. 0 is padding, at the end of a row.
-            lengths: int (B,), optional. Valid inputs of each row; without it a row ends at its
-                first 0.
+            lengths: int (B,), optional. Valid inputs of each row, clipped to 0 … M; without it
+                a row ends at its first 0.
             positions: int (B, M) or (B, M, P), optional. By default 1 … length.
         training: bool. Whether dropout acts.
         seed: int tensor (2,) or None. Seed of the dropout; None draws from the model's own
@@ -107,9 +107,16 @@ class PerceiverARBackbone(keras.Model):
         self.num_layers = num_layers
         self.width = width
         self.num_heads = num_heads
-        self.input_width = input_width or width
-        self.num_cross_heads = num_cross_heads or num_heads
-        self.cross_attention_width = cross_attention_width or self.input_width
+        self.input_width = width if input_width is None else input_width
+        self.num_cross_heads = num_heads if num_cross_heads is None else num_cross_heads
+        self.cross_attention_width = (
+            self.input_width if cross_attention_width is None else cross_attention_width
+        )
+        check_sizes(
+            input_width=self.input_width,
+            num_cross_heads=self.num_cross_heads,
+            cross_attention_width=self.cross_attention_width,
+        )
         self.mlp_factor = mlp_factor
         self.cross_mlp_factor = mlp_factor if cross_mlp_factor is None else cross_mlp_factor
         self.activation = get_activation(activation)
@@ -127,6 +134,7 @@ class PerceiverARBackbone(keras.Model):
         self.rotary = layer if isinstance(layer, RotaryEmbedding) else None
         self.position_embedding = layer if self.rotary is None else None
         self.positions_from_end = layer.from_end
+        self.num_index_dimensions = 1 if self.rotary is not None else len(layer.num_rows)
 
     def _make_layers(self):
         """Builds every layer at once: all sizes are known, and weights can be loaded at once."""
@@ -193,22 +201,19 @@ class PerceiverARBackbone(keras.Model):
             token_ids int32 (B, M), lengths int32 (B,), positions int32 (B, M) or (B, M, P).
         """
         inputs = inputs if isinstance(inputs, dict) else {"token_ids": inputs}
+        check_inputs(inputs, self.max_context, self.num_index_dimensions)
         token_ids = ops.cast(inputs["token_ids"], "int32")
-        num_inputs = token_ids.shape[1]
-        if num_inputs is not None and num_inputs > self.max_context:
-            raise ValueError(
-                f"`token_ids` holds {num_inputs} inputs a row, more than max_context="
-                f"{self.max_context}: cut the rows, or build the model with a longer context."
-            )
+        num_inputs = ops.shape(token_ids)[1]
         lengths = inputs.get("lengths")
         if lengths is None:
             lengths = masks.sequence_lengths(token_ids)
-        lengths = ops.cast(lengths, "int32")
-        num_inputs = ops.shape(token_ids)[1]
+        lengths = ops.clip(ops.cast(lengths, "int32"), 0, num_inputs)
         if self.positions_from_end:
             positions = positions_lib.positions_from_end(lengths, num_inputs)
         elif inputs.get("positions") is not None:
             positions = ops.cast(inputs["positions"], "int32")
+            if self.rotary is not None and len(positions.shape) == 3:
+                positions = positions[..., 0]
         else:
             positions = positions_lib.positions_from_start(lengths, num_inputs)
         return token_ids, lengths, positions

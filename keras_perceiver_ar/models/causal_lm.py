@@ -7,6 +7,7 @@ from keras_perceiver_ar import masks
 from keras_perceiver_ar.generation.program import GenerateProgram
 from keras_perceiver_ar.models.backbone import PerceiverARBackbone
 from keras_perceiver_ar.models.scoring import score
+from keras_perceiver_ar.models.sizes import check_num_latents
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -105,7 +106,10 @@ class PerceiverARCausalLM(keras.Model):
         Returns:
             float32 (B, M). NaN at the first input of a row, which nothing precedes, and on padding.
         """
-        return score(self, inputs, num_latents or self.backbone.num_latents)
+        if num_latents is None:
+            num_latents = self.backbone.num_latents
+        check_num_latents(num_latents, self.backbone.max_context)
+        return score(self, inputs, num_latents)
 
     def generate(
         self,

@@ -34,7 +34,7 @@ def score(model, inputs, num_latents):
         return ops.where(there, found, scores)
 
     scores = ops.full(ops.shape(token_ids), float("nan"), dtype="float32")
-    num_blocks = ops.floor_divide(ops.max(lengths) - 2 + num_latents, num_latents)
+    num_blocks = ops.floor_divide(ops.max(lengths, initial=0) - 2 + num_latents, num_latents)
     return ops.fori_loop(0, num_blocks, score_block, scores)
 
 

@@ -1,5 +1,6 @@
 """Books as bytes: long text, predicted one byte at a time."""
 
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from keras_perceiver_ar.codecs import byte_codec
 from keras_perceiver_ar.codecs.byte_codec import EOS, NUM_RESERVED, SOS, VOCAB_SIZE
+from pipelines.checks import check_integer, check_number
 from pipelines.data import batches, windows
 from pipelines.data.corpus import Corpus
 from pipelines.errors import UserError
@@ -50,11 +52,14 @@ class BooksTask:
     """
 
     evaluation_metrics = ("bits_per_byte",)
+    is_text = True
 
     def __init__(self, path, min_crop=1, short_row_fraction=0.1):
-        if min_crop < 1:
-            raise UserError(f"min_crop must be at least 1, got {min_crop}")
-        if not 0.0 <= short_row_fraction <= 1.0:
+        if not isinstance(path, (str, os.PathLike)):
+            raise UserError(f"path must name a folder, in quotes, got {path!r}")
+        check_integer("min_crop", min_crop)
+        check_number("short_row_fraction", short_row_fraction)
+        if short_row_fraction > 1.0:
             raise UserError(f"short_row_fraction must lie in 0 … 1, got {short_row_fraction}")
         self.path = path
         self.min_crop = min_crop
@@ -65,8 +70,6 @@ class BooksTask:
     def vocab_size(self):
         """Number of ids: the reserved ones and 256 bytes."""
         return VOCAB_SIZE
-
-    is_text = True
 
     def encode(self, prompt):
         """Ids of a document that starts with the prompt."""

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_perceiver_ar.codecs.byte_codec import EOS, NUM_RESERVED, SOS
+from pipelines.checks import check_integer
 from pipelines.data import batches, windows
 from pipelines.errors import UserError
 
@@ -42,6 +43,7 @@ class CopyTask:
     """
 
     evaluation_metrics = ("accuracy",)
+    is_text = False
 
     def __init__(
         self,
@@ -51,21 +53,22 @@ class CopyTask:
         evaluation_examples=1024,
         evaluation_seed=0,
     ):
+        check_integer("length", length)
         min_crop = length // 2 if min_crop is None else min_crop
         if length < 4 or length % 2:
             raise UserError(
                 f"length must be even and at least 4, got {length}: "
                 "SOS, a half, its mirror image and EOS"
             )
-        if num_values < 1:
-            raise UserError(f"num_values must be at least 1, got {num_values}")
+        check_integer("num_values", num_values)
+        check_integer("min_crop", min_crop, least=0)
         if not 1 <= min_crop < length:
             raise UserError(
                 f"min_crop must lie in 1 … {length - 1} (length − 1, the inputs of a whole "
                 f"sequence), got {min_crop}"
             )
-        if evaluation_examples < 1:
-            raise UserError(f"evaluation_examples must be at least 1, got {evaluation_examples}")
+        check_integer("evaluation_examples", evaluation_examples)
+        check_integer("evaluation_seed", evaluation_seed, least=0)
         self.length = length
         self.num_values = num_values
         self.min_crop = min_crop
@@ -76,8 +79,6 @@ class CopyTask:
     def vocab_size(self):
         """Number of ids: the reserved ones and the data values."""
         return NUM_RESERVED + self.num_values
-
-    is_text = False
 
     def encode(self, prompt):
         """Ids of a prompt: the numbers of a half, 0 … num_values − 1, with blanks between.

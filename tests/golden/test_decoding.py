@@ -1,7 +1,7 @@
 """A greedy continuation of the original, with its cache and through two of its refills.
 
-The original fills its cache from a prompt with a single latent, which is not what is done here; from
-SOS alone both hold the same latents at every step.
+The original fills its cache from a prompt with a single latent, which is not done here; from SOS
+alone both hold the same latents at every step.
 """
 
 import numpy as np

@@ -12,6 +12,11 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 BACKEND = keras.backend.backend()
 # Compiling for XLA takes TensorFlow many times as long as running these models.
 JIT = BACKEND == "jax"
+if BACKEND == "jax":
+    import jax
+
+    # Nearly all the time of these tests goes into compiling: a third less without optimisation.
+    jax.config.update("jax_disable_most_optimizations", True)
 VOCAB, CONTEXT = 20, 24
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import keras_perceiver_ar as kpar
-from keras_perceiver_ar.generation.program import row_seeds
+from keras_perceiver_ar.generation.arguments import row_seeds
 from tests.keras_perceiver_ar.support import CONTEXT, VOCAB, random_ids, tiny_model, to_numpy
 
 LENGTHS = np.array([1, 5, 3], "int32")

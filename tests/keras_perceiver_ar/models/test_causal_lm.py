@@ -53,7 +53,7 @@ def log_softmax(logits):
 def by_hand(model, data, weights):
     """Mean loss, accuracy and bits, latent by latent."""
     inputs, labels = data
-    logits = to_numpy(model(inputs)).astype("float64")
+    logits = compiled(model)(inputs).astype("float64")
     log_probs = log_softmax(logits)
     loss, hits, bits, total, count = 0, 0, 0, 0, 0
     for row, length in enumerate(LENGTHS):
@@ -71,17 +71,17 @@ def by_hand(model, data, weights):
 
 
 def test_logits_are_a_dense_layer_over_the_latents(model, data):
-    latents = to_numpy(model.backbone(data[0]))
+    latents = compiled(model.backbone)(data[0])
     kernel, bias = model.logits.get_weights()
-    logits = model(data[0])
+    logits = compiled(model)(data[0])
     assert logits.shape == (BATCH, LATENTS, VOCAB)
-    np.testing.assert_allclose(to_numpy(logits), latents @ kernel + bias, rtol=0, atol=5e-6)
+    np.testing.assert_allclose(logits, latents @ kernel + bias, rtol=0, atol=5e-6)
 
 
 def test_an_untrained_model_knows_nothing():
     backbone = kpar.models.PerceiverARBackbone(VOCAB, 24, 4, num_layers=0, width=16, num_heads=2)
-    logits = kpar.models.PerceiverARCausalLM(backbone)(random_ids(0, 2, 5))
-    assert (to_numpy(logits) == 0).all()
+    logits = compiled(kpar.models.PerceiverARCausalLM(backbone))(random_ids(0, 2, 5))
+    assert (logits == 0).all()
 
 
 def test_labels_at_the_latents(model):
@@ -109,7 +109,7 @@ def test_evaluate_equals_a_computation_by_hand(model, data, shape):
 
 def test_compute_loss_takes_labels_of_all_inputs(model, data):
     inputs, labels = data
-    logits = model(inputs)
+    logits = compiled(model)(inputs)
     whole = model.compute_loss(inputs, labels, logits)
     loss = kpar.training.PerceiverARLoss(z_loss=1e-2)
     assert float(whole) == pytest.approx(float(loss(model.latent_labels(inputs, labels), logits)))
@@ -136,8 +136,8 @@ def test_fit_learns_to_count(data):
 
 
 def test_fit_with_dropout_in_mixed_precision(data):
-    model = tiny_model(dropout=0.1, dtype="mixed_bfloat16")
-    assert keras.backend.standardize_dtype(model(data[0]).dtype) == "float32"
+    model = tiny_model(num_layers=1, dropout=0.1, dtype="mixed_bfloat16")
+    assert compiled(model)(data[0]).dtype == np.float32
     model.compile(
         keras.optimizers.Adam(1e-2), loss=kpar.training.PerceiverARLoss(), jit_compile=JIT
     )
@@ -162,16 +162,16 @@ def test_labels_of_weight_zero_teach_nothing(data):
 
 @pytest.mark.parametrize("positions", ["absolute", kpar.layers.RotaryEmbedding(24, 1.0)])
 def test_saving(tmp_path, data, positions):
-    model = tiny_model(positions)
+    model = tiny_model(positions, num_layers=1)
     model.generate({"token_ids": random_ids(0, 1, 3)}, 2)  # must leave nothing behind that is saved
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.get_config() == model.get_config()
     assert (compiled(loaded)(data[0]) == compiled(model)(data[0])).all()
     loaded.save_weights(tmp_path / "some.weights.h5")
-    other = tiny_model(positions, seed=1)
+    other = tiny_model(positions, seed=1, num_layers=1)
     other.load_weights(tmp_path / "some.weights.h5")
-    assert (compiled(other)(data[0]) == compiled(model)(data[0])).all()
+    assert all((a == b).all() for a, b in zip(other.get_weights(), model.get_weights()))
 
 
 def test_config_round_trip(model):
@@ -186,7 +186,7 @@ def test_predict_is_the_call(model, data):
 
 
 def test_a_copy_is_a_model_of_its_own(data):
-    model = tiny_model()
+    model = tiny_model(num_layers=1)
     twin = copy.deepcopy(model)
     assert all((a == b).all() for a, b in zip(twin.get_weights(), model.get_weights()))
     shake(twin, seed=1)

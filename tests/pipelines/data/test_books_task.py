@@ -264,7 +264,7 @@ def _inputs(dataset):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda path: BooksTask(path, min_crop=0), "min_crop must be at least 1, got 0"),
+        (lambda path: BooksTask(path, min_crop=0), "min_crop must be an integer ≥ 1, got 0"),
         (lambda path: BooksTask(path, short_row_fraction=1.5), "must lie in 0 … 1, got 1.5"),
         (
             lambda path: BooksTask(path, min_crop=9).train_dataset(8, 4, 0),

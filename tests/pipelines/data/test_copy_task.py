@@ -166,10 +166,13 @@ def test_what_the_task_says_of_itself():
     [
         (lambda: CopyTask(length=31), "length must be even and at least 4, got 31"),
         (lambda: CopyTask(length=2), "length must be even and at least 4, got 2"),
-        (lambda: CopyTask(num_values=0), "num_values must be at least 1, got 0"),
+        (lambda: CopyTask(num_values=0), "num_values must be an integer ≥ 1, got 0"),
         (lambda: CopyTask(length=8, min_crop=8), "min_crop must lie in 1 … 7 .*got 8"),
         (lambda: CopyTask(length=8, min_crop=0), "min_crop must lie in 1 … 7 .*got 0"),
-        (lambda: CopyTask(evaluation_examples=0), "evaluation_examples must be at least 1, got 0"),
+        (
+            lambda: CopyTask(evaluation_examples=0),
+            "evaluation_examples must be an integer ≥ 1, got 0",
+        ),
         (lambda: CopyTask().units("dev"), "unknown split 'dev'"),
         (lambda: CopyTask().train_dataset(31, 4, 0), "context 31 is shorter .* at least 32"),
         (lambda: CopyTask().train_dataset(32, 4, 0, num_shards=3), "does not divide into 3 shards"),

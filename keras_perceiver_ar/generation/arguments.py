@@ -1,0 +1,135 @@
+"""What a user hands to `generate`, read into NumPy arrays or refused by name."""
+
+import operator
+
+import numpy as np
+
+
+def read_integer(name, value, least=1):
+    """An integer as a Python one.
+
+    Raises:
+        ValueError: not an integer, or too small.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least:
+        raise ValueError(f"`{name}` must be an integer ≥ {least}. Received: {value!r}")
+    return number
+
+
+def read_stop_ids(stop_ids, vocab_size):
+    """Stop ids, one or several, as a tuple of Python integers.
+
+    Raises:
+        ValueError: an id that cannot end a row. Id 0 cannot: it is padding.
+    """
+    listed = np.atleast_1d(np.asarray(list(stop_ids) if np.iterable(stop_ids) else stop_ids))
+    is_integer = listed.size == 0 or np.issubdtype(listed.dtype, np.integer)
+    if not is_integer or np.any((listed < 1) | (listed >= vocab_size)):
+        raise ValueError(
+            f"`stop_ids` must be integers from 1 to {vocab_size - 1}. Received: {stop_ids!r}"
+        )
+    return tuple(map(int, listed))
+
+
+def read_prompts(inputs, vocab_size):
+    """Prompts and their lengths.
+
+    Args:
+        inputs: dict of `token_ids` (B, M) and, optionally, `lengths` (B,).
+        vocab_size: int.
+
+    Returns:
+        int32 (B, M) and int32 (B,).
+
+    Raises:
+        ValueError: shapes or types that are none, an empty prompt, an id outside the vocabulary.
+    """
+    if inputs.get("token_ids") is None:
+        raise ValueError(f"`inputs` must hold `token_ids`. Received: {sorted(inputs)}")
+    prompts = np.asarray(inputs["token_ids"])
+    if prompts.ndim != 2 or not prompts.size or not np.issubdtype(prompts.dtype, np.integer):
+        raise ValueError(
+            "`token_ids` must be integers of shape (B, M) with B, M ≥ 1. Received: "
+            f"shape {prompts.shape}, dtype {prompts.dtype}"
+        )
+    width = prompts.shape[1]
+    if inputs.get("lengths") is None:
+        padding = prompts == 0
+        lengths = np.where(padding.any(1), padding.argmax(1), width)
+    else:
+        lengths = np.asarray(inputs["lengths"])
+    is_integer = np.issubdtype(lengths.dtype, np.integer)
+    if lengths.shape != prompts.shape[:1] or not is_integer or (lengths > width).any():
+        raise ValueError(
+            f"`lengths` must hold one number ≤ {width} for each row. Received: {lengths}"
+        )
+    empty = np.flatnonzero(lengths < 1)
+    if len(empty):
+        raise ValueError(
+            f"The prompt of row {empty[0]} is empty: start it with SOS (id 2) at least."
+        )
+    valid = prompts[np.arange(width) < lengths[:, None]]
+    if valid.min() < 0 or valid.max() >= vocab_size:
+        wrong = valid[(valid < 0) | (valid >= vocab_size)][0]
+        raise ValueError(f"`token_ids` must lie in 0 … {vocab_size - 1}. Received: {wrong}")
+    return prompts.astype("int32"), lengths.astype("int32")
+
+
+def read_positions(positions, longest, room):
+    """Positions padded to the room of a program.
+
+    Args:
+        positions: integers (B, S) or (B, S, P).
+        longest: int. Events of the longest row, what is generated included.
+        room: int.
+
+    Returns:
+        int32 (B, room) or (B, room, P).
+
+    Raises:
+        ValueError: they do not cover `longest` events.
+    """
+    positions = np.asarray(positions, "int32")
+    if positions.ndim not in (2, 3) or positions.shape[1] < longest:
+        raise ValueError(
+            f"`positions` must cover the prompt and what is generated, {longest} events. "
+            f"Received: shape {positions.shape}"
+        )
+    padding = [(0, 0), (0, max(room - positions.shape[1], 0))] + [(0, 0)] * (positions.ndim - 2)
+    return np.pad(positions, padding)[:, :room]
+
+
+def per_row(name, value, batch):
+    """A number, or one for each row: float32 (B,).
+
+    Raises:
+        ValueError: another number of them.
+    """
+    values = np.asarray(value, "float32")
+    if values.shape not in ((), (batch,)):
+        raise ValueError(
+            f"`{name}` must be a number, or one for each of the {batch} rows. "
+            f"Received: shape {values.shape}"
+        )
+    return np.broadcast_to(values, (batch,)).copy()
+
+
+def row_seeds(seed, batch):
+    """One seed a row: int32 (B,), from a number (s, s + 1, …) or one number a row.
+
+    Raises:
+        ValueError: something else.
+    """
+    seeds = np.asarray(seed)
+    is_integer = np.issubdtype(seeds.dtype, np.integer)
+    if is_integer and seeds.ndim == 0:
+        seeds = seeds.astype("int64") + np.arange(batch)
+    if not is_integer or seeds.shape != (batch,):
+        raise ValueError(
+            f"`seed` must be an integer, or one for each of the {batch} rows. Received: {seed!r}"
+        )
+    return (seeds.astype("int64") & 0xFFFFFFFF).astype("uint32").view("int32")
