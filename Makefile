@@ -11,7 +11,7 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check
 PYTEST := $(PYTHON) -m pytest -n 2 --dist loadfile --durations=5
 
 # TensorFlow's start-up notes would bury what a target has to say.
-test demo: export TF_CPP_MIN_LOG_LEVEL := 2
+test demo: export TF_CPP_MIN_LOG_LEVEL := 3
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \

@@ -6,7 +6,7 @@ import os
 import sys
 
 # TensorFlow reads this when it is imported; the commands import it through their other modules.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from pipelines.errors import UserError

@@ -158,8 +158,12 @@ def parse(files, bindings):
         UserError: a file that is not there, an unknown name, a value that is required and missing.
     """
     gin.add_config_file_search_path(str(REPOSITORY))
-    with user_errors(ValueError, SyntaxError, OSError, ImportError, AttributeError):
-        gin.parse_config_files_and_bindings(files, bindings, finalize_config=False)
+    kinds = (ValueError, SyntaxError, OSError, ImportError, AttributeError)
+    with user_errors(*kinds):
+        gin.parse_config_files_and_bindings(files, [], finalize_config=False)
+    for binding in bindings:
+        with user_errors(*kinds, hint=f" (in --gin_bindings={binding!r})"):
+            gin.parse_config(binding)
     _check_macros(bindings)
     missing = re.findall(r"^(\w+) = %gin.REQUIRED", gin.config_str(), re.MULTILINE)
     if missing:

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow imports Keras if it finds it. Here it must not: None makes every import of it fail.
 sys.modules["keras"] = sys.modules["keras_perceiver_ar"] = None
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 # Keras and TensorFlow read these once, when they are imported, so none of the imports above may
 # bring them in.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 if WORKERS > 1:
