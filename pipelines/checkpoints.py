@@ -25,7 +25,8 @@ def check_model(model_dir, model):
     path = tf.io.gfile.join(model_dir, MODEL_FILE)
     config = json.loads(json.dumps(model.backbone.get_config()))
     if tf.io.gfile.exists(path):
-        with tf.io.gfile.GFile(path) as file:
+        hint = f" ({path} is torn: delete it)"
+        with user_errors(ValueError, tf.errors.OpError, hint=hint), tf.io.gfile.GFile(path) as file:
             saved = json.load(file)
         differing = [
             f"{name} is {saved.get(name)!r} there and {config.get(name)!r} now"
@@ -37,8 +38,24 @@ def check_model(model_dir, model):
                 f"{model_dir} holds another model ({'; '.join(differing)}): "
                 "choose another --model_dir, or its settings"
             )
-    with user_errors(tf.errors.OpError), tf.io.gfile.GFile(path, "w") as file:
-        json.dump(config, file, indent=1)
+    write_text(path, json.dumps(config, indent=1))
+
+
+def write_text(path, text):
+    """Writes a small file whole or not at all.
+
+    Args:
+        path: str, local or remote.
+        text: str.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    unfinished = f"{path}.unfinished"
+    with user_errors(tf.errors.OpError):
+        with tf.io.gfile.GFile(unfinished, "w") as file:
+            file.write(text)
+        tf.io.gfile.rename(unfinished, path, overwrite=True)
 
 
 class CheckpointManager(tf.train.CheckpointManager):
@@ -90,9 +107,11 @@ def _by_path(variables, skip=0):
 
 
 def _restore(checkpoint, path):
-    kinds = (ValueError, AssertionError, tf.errors.OpError)
+    kinds = (ValueError, AssertionError, IndexError, tf.errors.OpError)
     with user_errors(*kinds, hint=f" (checkpoint {path}: torn, or of another model or optimizer)"):
-        return checkpoint.restore(path).assert_existing_objects_matched()
+        # Partial is right for the weights alone; and TensorFlow would list the rest line by line.
+        status = checkpoint.restore(path).expect_partial()
+        status.assert_existing_objects_matched()
 
 
 def restore_weights(model_dir, model, step=None):
@@ -110,12 +129,14 @@ def restore_weights(model_dir, model, step=None):
         UserError: there is no such checkpoint, or it is of another model, or torn.
     """
     if step is None:
-        path = tf.train.latest_checkpoint(model_dir)
-        if path is None:
+        with user_errors(ValueError, tf.errors.OpError):
+            state = tf.train.get_checkpoint_state(model_dir)
+        if state is None or not state.model_checkpoint_path:
             raise UserError(f"{model_dir} holds no checkpoint: train first")
+        path = state.model_checkpoint_path
     else:
         path = tf.io.gfile.join(model_dir, f"ckpt-{step}")
-        if not tf.io.gfile.exists(path + ".index"):
-            raise UserError(f"{model_dir} holds no checkpoint of step {step}")
-    _restore(make_checkpoint(model), path).expect_partial()
+    if not tf.io.gfile.exists(path + ".index"):
+        raise UserError(f"there is no checkpoint {path}: name another step with --checkpoint")
+    _restore(make_checkpoint(model), path)
     return int(path.rsplit("-", 1)[1])

@@ -11,6 +11,7 @@ import tensorflow as tf
 import gin
 import keras_perceiver_ar as kpar
 from pipelines import distribution  # noqa: F401 (gin must know it wherever a configuration is read)
+from pipelines.checkpoints import write_text
 from pipelines.checks import check_integer, check_number
 from pipelines.command_line import user_errors
 from pipelines.data import BooksTask, CopyTask
@@ -158,6 +159,9 @@ def parse(files, bindings):
         UserError: a file that is not there, an unknown name, a value that is required and missing.
     """
     gin.add_config_file_search_path(str(REPOSITORY))
+    for name in files:  # gin would print a line of its own
+        if not any(tf.io.gfile.exists(place) for place in (name, str(REPOSITORY / name))):
+            raise UserError(f"no gin file {name}: looked for it here and in {REPOSITORY}")
     kinds = (ValueError, SyntaxError, OSError, ImportError, AttributeError)
     with user_errors(*kinds):
         gin.parse_config_files_and_bindings(files, [], finalize_config=False)
@@ -221,5 +225,4 @@ def read_model_dir(model_dir, files=(), bindings=()):
 
 def write_operative_config(model_dir):
     """Leaves the configuration that was really used beside the checkpoints."""
-    with tf.io.gfile.GFile(tf.io.gfile.join(model_dir, OPERATIVE_CONFIG), "w") as file:
-        file.write(gin.operative_config_str())
+    write_text(tf.io.gfile.join(model_dir, OPERATIVE_CONFIG), gin.operative_config_str())

@@ -37,8 +37,9 @@ def write_version(model, directory, text):
         )
     archive = keras.export.ExportArchive()
     archive.track(model)
-    for name, (function, inputs) in endpoints.items():
-        archive.add_endpoint(name, function, input_signature=list(inputs))
+    with user_errors(ValueError):
+        for name, (function, inputs) in endpoints.items():
+            archive.add_endpoint(name, function, input_signature=list(inputs))
     with user_errors(OSError, tf.errors.OpError):
         tf.io.gfile.makedirs(directory)
         version = 1 + max(map(int, filter(str.isdigit, _names(directory))), default=0)

@@ -73,7 +73,10 @@ class BooksTask:
 
     def encode(self, prompt):
         """Ids of a document that starts with the prompt."""
-        return [SOS, *byte_codec.encode(prompt)]
+        try:
+            return [SOS, *byte_codec.encode(prompt)]
+        except UnicodeEncodeError as error:
+            raise UserError(f"the prompt is not UTF-8 at character {error.start}") from error
 
     def decode(self, token_ids):
         """The text of ids; what is not UTF-8 is replaced by U+FFFD."""

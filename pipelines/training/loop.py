@@ -59,13 +59,14 @@ def train(model_dir, evaluate=False):
         tf.io.gfile.makedirs(model_dir)
     checkpoints.check_model(model_dir, model)
     trainer = Trainer(model, optimizer, settings, strategy, global_step)
-    manager = checkpoints.CheckpointManager(
-        checkpoints.make_checkpoint(model, optimizer, global_step),
-        model_dir,
-        max_to_keep=settings.keep_checkpoints,
-        step_counter=global_step,
-        checkpoint_interval=settings.checkpoint_interval,
-    )
+    with user_errors(ValueError, tf.errors.OpError):
+        manager = checkpoints.CheckpointManager(
+            checkpoints.make_checkpoint(model, optimizer, global_step),
+            model_dir,
+            max_to_keep=settings.keep_checkpoints,
+            step_counter=global_step,
+            checkpoint_interval=settings.checkpoint_interval,
+        )
     controller = orbit.Controller(
         global_step=global_step,
         trainer=trainer,

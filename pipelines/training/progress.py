@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 import time
 
 import tensorflow as tf
@@ -62,13 +63,20 @@ class Progress:
         )
 
 
+def _step_of(line):
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return math.inf  # not a line of ours: it goes
+
+
 def cut_back(path, step):
     """Drops the lines of steps that come after the checkpoint a run goes on from."""
     if not tf.io.gfile.exists(path):
         return
     with tf.io.gfile.GFile(path) as file:
         lines = file.read().splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
     if kept != lines:
         with tf.io.gfile.GFile(path, "w") as file:
             file.write("".join(kept))
