@@ -99,6 +99,8 @@ def rotary_frequencies(num_rotated, max_wavelength):
         float32 NumPy (num_rotated // 2,).
     """
     bands = num_rotated // 2
+    if bands == 0:
+        return np.zeros((0,), "float32")
     exponents = (2.0 / num_rotated) * np.linspace(0, bands, bands)
     return (float(max_wavelength) ** -exponents).astype("float32")
 

@@ -38,7 +38,8 @@ def check_model(model_dir, model):
                 f"{model_dir} holds another model ({'; '.join(differing)}): "
                 "choose another --model_dir, or its settings"
             )
-    write_text(path, json.dumps(config, indent=1))
+    else:
+        write_text(path, json.dumps(config, indent=1))
 
 
 def write_text(path, text):
@@ -137,6 +138,9 @@ def restore_weights(model_dir, model, step=None):
     else:
         path = tf.io.gfile.join(model_dir, f"ckpt-{step}")
     if not tf.io.gfile.exists(path + ".index"):
-        raise UserError(f"there is no checkpoint {path}: name another step with --checkpoint")
+        step = path.rsplit("-", 1)[1]
+        raise UserError(
+            f"{model_dir} holds no checkpoint of step {step}: name another with --checkpoint"
+        )
     _restore(make_checkpoint(model), path)
     return int(path.rsplit("-", 1)[1])

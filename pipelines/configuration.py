@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import gin
 import keras_perceiver_ar as kpar
-from pipelines import distribution  # noqa: F401 (gin must know it wherever a configuration is read)
+from pipelines import distribution
 from pipelines.checkpoints import write_text
 from pipelines.checks import check_integer, check_number
 from pipelines.command_line import user_errors
@@ -83,7 +83,7 @@ class Experiment:
             if not isinstance(optimizer, keras.optimizers.Optimizer):
                 raise UserError(f"Experiment.optimizer makes no Keras optimizer: {optimizer!r}")
             # A schedule looks at its settings no sooner than it is asked.
-            check_number("the learning rate", float(optimizer.learning_rate))
+            check_number("the learning rate", distribution.host_float(optimizer.learning_rate))
             return optimizer
 
 

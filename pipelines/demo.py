@@ -30,6 +30,8 @@ def main(arguments=None):
     flags = flags.parse_args(arguments)
     output = pathlib.Path(flags.output) / ("text" if flags.text else "copy")
     model_dir, exported = output / "model", output / "savedmodel"
+    if flags.text and not pathlib.Path(flags.text).is_dir():
+        raise UserError(f"{flags.text} is not a folder: give TEXT=a folder of .txt files")
     _clear(output)
     start = time.monotonic()
     if flags.text:
@@ -67,8 +69,6 @@ def _show_copy(model_dir, exported):
 
 
 def _show_text(folder, model_dir, exported):
-    if not pathlib.Path(folder).is_dir():
-        raise UserError(f"{folder} is not a folder: give TEXT=a folder of .txt files")
     data = json.dumps(str(pathlib.Path(folder).resolve()))
     _train("gin/runs/text_tiny.gin", [f"DATA = {data}"], model_dir)
     results = _evaluate(model_dir)

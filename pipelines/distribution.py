@@ -51,6 +51,18 @@ class Distribution:
             return distribute_utils.get_distribution_strategy("tpu", tpu_address=self.tpu)
 
 
+def host_float(value):
+    """A number on the host, of a variable that a strategy may hold once for each replica.
+
+    Args:
+        value: scalar tensor, `tf.Variable` or Keras variable.
+
+    Returns:
+        float.
+    """
+    return float(tf.convert_to_tensor(getattr(value, "value", value)))
+
+
 def _devices(num_replicas):
     # Of physical devices: to ask for logical ones would settle how many there are.
     gpus = tf.config.list_physical_devices("GPU")

@@ -59,7 +59,8 @@ def make_generate(model):
             *_check_tokens(model, token_ids, lengths),
             *_check_sampling(max_new_tokens, temperature, top_p),
             _check(
-                lengths + max_new_tokens <= max_context,
+                # As a difference: the sum of hostile numbers would overflow.
+                max_new_tokens <= max_context - lengths,
                 f"lengths + max_new_tokens must not exceed the context of {max_context}",
                 lengths,
                 max_new_tokens,
@@ -93,7 +94,7 @@ def make_generate_text(model):
     def generate_text(text, max_new_tokens, seed, temperature, top_p):
         num_bytes = tf.strings.length(text)
         check = _check(
-            num_bytes + 1 + max_new_tokens <= max_context,
+            max_new_tokens <= max_context - 1 - num_bytes,
             f"the bytes of text + 1 + max_new_tokens must not exceed the context of {max_context}",
             num_bytes,
             max_new_tokens,

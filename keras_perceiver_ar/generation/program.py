@@ -13,6 +13,7 @@ from keras_perceiver_ar.generation.arguments import (
 )
 from keras_perceiver_ar.generation.decode_loop import check_positions, decode, refill_size
 from keras_perceiver_ar.generation.sampler import Sampler
+from keras_perceiver_ar.models.sizes import check_num_latents
 
 # Rows are given room in multiples of this, so that prompts of many lengths share one program.
 ROOM_STEP = 64
@@ -72,6 +73,7 @@ class GenerateProgram:
         if num_latents is None:
             num_latents = backbone.num_latents
         num_latents = read_integer("num_latents", num_latents)
+        check_num_latents(num_latents, max_context)
         refill_size(refill, num_latents)
         stop_ids = read_stop_ids(stop_ids, backbone.vocab_size)
         room = min(-(-longest // ROOM_STEP) * ROOM_STEP, max_context)

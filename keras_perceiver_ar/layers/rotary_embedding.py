@@ -60,8 +60,6 @@ class RotaryEmbedding(keras.layers.Layer):
     def call(self, x, positions):
         num_heads, head_dim = x.shape[2], x.shape[3]
         num_rotated = 2 * int(head_dim * self.channel_fraction / 2)
-        if num_rotated == 0:
-            return x
         frequencies = positions_lib.rotary_frequencies(num_rotated, self.max_wavelength)
         return positions_lib.rotate_channels(
             x, ops.cast(positions, "float32"), frequencies, int(self.head_fraction * num_heads)

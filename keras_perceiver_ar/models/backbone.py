@@ -154,7 +154,7 @@ class PerceiverARBackbone(keras.Model):
             dtype=self.dtype_policy,
         )
         self.token_embedding.build((None, None))
-        if self.position_embedding is not None:
+        if self.position_embedding is not None and not self.position_embedding.built:
             self.position_embedding.build()
         self.latent_query = keras.layers.Dense(
             self.width,
@@ -260,14 +260,17 @@ class PerceiverARBackbone(keras.Model):
             )
         return self.final_norm(latents)
 
-    def compute_output_shape(self, input_shape, num_latents=None, **_):
+    def compute_output_spec(self, inputs, training=False, seed=None, num_latents=None):
+        """Shape and dtype of a symbolic call, `num_latents` of that call included."""
+        token_ids = inputs["token_ids"] if isinstance(inputs, dict) else inputs
+        shape = (token_ids.shape[0], num_latents or self.num_latents, self.width)
+        return keras.KerasTensor(shape, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
         shape = input_shape["token_ids"] if isinstance(input_shape, dict) else input_shape
-        return (shape[0], num_latents or self.num_latents, self.width)
+        return (shape[0], self.num_latents, self.width)
 
     def get_config(self):
-        positions = self.positions
-        if not isinstance(positions, str):
-            positions = keras.saving.serialize_keras_object(positions)
         return {
             "name": self.name,
             "trainable": self.trainable,
@@ -284,7 +287,7 @@ class PerceiverARBackbone(keras.Model):
             "mlp_factor": self.mlp_factor,
             "cross_mlp_factor": self.cross_mlp_factor,
             "activation": keras.activations.serialize(self.activation),
-            "positions": positions,
+            "positions": keras.saving.serialize_keras_object(self.positions),
             "dropout": self.dropout,
             "seed": self.seed,
         }

@@ -154,8 +154,13 @@ class PerceiverARCausalLM(keras.Model):
             inputs, max_new_tokens, sampler, seed, num_latents, refill, stop_ids
         )
 
-    def compute_output_shape(self, input_shape, **kwargs):
-        latents = self.backbone.compute_output_shape(input_shape, **kwargs)
+    def compute_output_spec(self, inputs, training=False, seed=None, num_latents=None):
+        """Shape and dtype of a symbolic call, `num_latents` of that call included."""
+        latents = self.backbone.compute_output_spec(inputs, num_latents=num_latents)
+        return keras.KerasTensor((*latents.shape[:2], self.backbone.vocab_size), "float32")
+
+    def compute_output_shape(self, input_shape):
+        latents = self.backbone.compute_output_shape(input_shape)
         return (*latents[:2], self.backbone.vocab_size)
 
     def get_config(self):

@@ -69,6 +69,10 @@ class PerceiverARLoss(keras.losses.Loss):
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         y_true = ops.convert_to_tensor(y_true)
+        if sample_weight is not None:
+            sample_weight = ops.convert_to_tensor(sample_weight)
+            if len(sample_weight.shape) == 1:
+                sample_weight = ops.expand_dims(sample_weight, -1)
         total = super().__call__(y_true, y_pred, sample_weight)
         if self.normalization == "sum":
             return total

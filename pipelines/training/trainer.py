@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_perceiver_ar.randomness import fold_in
 from keras_perceiver_ar.training import token_loss
+from pipelines.distribution import host_float
 from pipelines.training.running_sums import LABEL_SUMS, RunningSums, label_sums
 
 
@@ -57,7 +58,7 @@ class Trainer(orbit.StandardTrainer):
             "loss": sums["loss"] / labels,
             "accuracy": sums["correct"] / labels,
             "gradient_norm": sums["gradient_norm"] / steps,
-            "learning_rate": float(self.optimizer.learning_rate),
+            "learning_rate": host_float(self.optimizer.learning_rate),
             "labels": sums["labels"],
         }
 
