@@ -1,13 +1,14 @@
 """How the next token is drawn from the logits."""
 
 import dataclasses
+import math
 
 import numpy as np
 from keras import ops
 
 from keras_perceiver_ar import randomness
 
-NEVER = -1e30
+NEVER = -math.inf
 # Colder than this is greedy in float32, and a division by a subnormal number is not a number.
 _COLDEST = 1e-20
 

@@ -1,0 +1,107 @@
+"""Two replicas do what one device does."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pipelines.data import CopyTask
+from tests.pipelines import runs
+
+STRATEGIES = ("one_device", "mirrored")
+WORKER = pathlib.Path(__file__).with_name("replicas_worker.py")
+CONFIGURATIONS = [("sgd", "sum"), ("sgd", "mean"), ("adam", "sum")]
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    """Path of what each strategy's process has written."""
+    folder = tmp_path_factory.mktemp("replicas")
+    flags = runs.copy_flags("CopyTask.evaluation_examples = 7")
+    runs.save_untrained(folder / "run", flags, scale=0.5)
+    environment = {**os.environ, "PYTHONPATH": str(runs.ROOT)}
+    pipe = subprocess.PIPE
+    started = {
+        name: subprocess.Popen(
+            [sys.executable, str(WORKER), name, str(folder / "run"), str(folder / f"{name}.npz")],
+            env=environment,
+            stdout=pipe,
+            stderr=pipe,
+        )
+        for name in STRATEGIES
+    }
+    for process in started.values():
+        status, _, err = runs.finish(process)
+        assert status == 0, err
+    return {name: folder / f"{name}.npz" for name in STRATEGIES}
+
+
+@pytest.fixture(scope="module")
+def trained(outputs):
+    return {name: dict(np.load(path)) for name, path in outputs.items()}
+
+
+def test_the_replicas_hold_different_numbers_of_labels():
+    # Else a mean over each replica's own labels would pass for the mean over all of them.
+    dataset = CopyTask(length=8, min_crop=1).train_dataset(8, 4, seed=0)
+    counts = np.stack([np.count_nonzero(labels, axis=1) for _, labels in dataset.take(5)])
+    assert all(first != second for first, second in counts.reshape(5, 2, 2).sum(-1))
+
+
+@pytest.mark.parametrize(("optimizer", "normalization"), CONFIGURATIONS)
+def test_weights_after_five_steps_are_the_same(trained, optimizer, normalization):
+    prefix = f"{optimizer}/{normalization}:"
+    one, two = (trained[name] for name in STRATEGIES)
+    weights = [name for name in one if name.startswith(f"{prefix}weight:")]
+    assert len(weights) > 20 and one.keys() == two.keys()
+    if optimizer == "adam":
+        # The gradient of a key's bias is zero but for rounding, and Adam makes steps of it.
+        kept = [name for name in weights if not name.endswith("key/bias")]
+        assert len(weights) - len(kept) == 2
+        weights = kept
+    tolerance = {"sgd": 1e-6, "adam": 1e-5}[optimizer]
+    for name in weights:
+        np.testing.assert_allclose(two[name], one[name], rtol=0, atol=tolerance, err_msg=name)
+
+
+@pytest.mark.parametrize(("optimizer", "normalization"), CONFIGURATIONS)
+def test_the_log_is_the_same_and_gradients_are_clipped(trained, optimizer, normalization):
+    prefix = f"{optimizer}/{normalization}:"
+    one, two = (trained[name] for name in STRATEGIES)
+    for key in ("labels", "accuracy"):
+        np.testing.assert_array_equal(two[prefix + key], one[prefix + key], key)
+    for key in ("loss", "gradient_norm"):
+        np.testing.assert_allclose(two[prefix + key], one[prefix + key], rtol=1e-4, err_msg=key)
+    assert one[f"{prefix}gradient_norm"].min() > {"sum": 1.0, "mean": 0.05}[normalization]
+
+
+def test_evaluation_gives_the_same_figures(outputs):
+    one, two = (
+        json.loads(path.with_name(f"{path.name}.json").read_text()) for path in outputs.values()
+    )
+    assert one["targets"] == 7 * 4
+    # float32 sums of at most 16 numbers each, in another order.
+    assert two.pop("loss") == pytest.approx(one.pop("loss"), rel=1e-6)
+    assert two == one
+
+
+@pytest.fixture(scope="module")
+def dropout(outputs):
+    path = outputs["mirrored"]
+    return json.loads(path.with_name(f"{path.name}.dropout").read_text())
+
+
+def test_dropout_differs_between_replicas_and_steps(dropout):
+    assert sorted(dropout["first"]) == ["0,0", "0,1", "1,0", "1,1", "2,0", "2,1"]
+    assert len(set(dropout["first"].values())) == 6
+
+
+def test_dropout_is_the_same_for_the_same_seed_step_and_replica(dropout):
+    shared = dropout["first"].keys() & dropout["again"].keys()
+    assert sorted(shared) == ["1,0", "1,1", "2,0", "2,1"]
+    for place in shared:
+        assert dropout["again"][place] == dropout["first"][place], place

@@ -1,0 +1,76 @@
+import pytest
+
+from pipelines import command_line, evaluate, generate, train
+from pipelines.errors import UserError
+from savedmodels import export
+from tests.pipelines import runs
+
+COMMANDS = {
+    "pipelines.train": train.main,
+    "pipelines.evaluate": evaluate.main,
+    "pipelines.generate": generate.main,
+    "savedmodels.export": export.main,
+}
+
+
+@pytest.mark.parametrize(("returned", "status"), [(None, 0), (0, 0), (143, 143)])
+def test_the_status_is_what_the_command_returns(returned, status):
+    with pytest.raises(SystemExit) as ended:
+        command_line.run(lambda: returned)
+    assert ended.value.code == status
+
+
+def test_a_user_error_is_one_line_and_status_2(capsys):
+    def main():
+        raise UserError("a folder\n  that is not there")
+
+    with pytest.raises(SystemExit) as ended:
+        command_line.run(main)
+    assert ended.value.code == 2
+    assert capsys.readouterr() == ("", "error: a folder that is not there\n")
+
+
+def test_a_mistake_in_the_program_is_not_hidden():
+    def main():
+        raise ValueError("a mistake")
+
+    with pytest.raises(ValueError, match="a mistake"):
+        command_line.run(main)
+
+
+def test_only_the_errors_that_were_named_become_user_errors():
+    message = r"^two lines \(hint\)$"
+    hinted = command_line.user_errors(OSError, hint=" (hint)")
+    with pytest.raises(UserError, match=message), hinted:
+        raise OSError("two\n lines")
+    with pytest.raises(KeyError), command_line.user_errors(OSError):
+        raise KeyError
+    with pytest.raises(UserError, match="^mine$"), command_line.user_errors(ValueError, hint="?"):
+        raise UserError("mine")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--no_such_flag=1"], "--"),
+        ([], "--model_dir"),
+        (["--model_dir=x", "--gin_file=y", "--output=z", "--checkpoint=last"], "--checkpoint"),
+        # Abbreviations would break with the next flag that starts alike.
+        (["--model_di=x", "--gin_file=y", "--output=z"], "--model_dir"),
+    ],
+)
+def test_a_wrong_flag_is_named(capsys, command, flags, named):
+    line = runs.refusal(capsys, COMMANDS[command], *flags)
+    assert named in line
+    assert f"{command} --help" in line
+
+
+def test_a_mode_that_there_is_not_is_named(capsys):
+    flags = ["--gin_file=x", "--model_dir=y", "--mode=dream"]
+    assert "'dream'" in runs.refusal(capsys, train.main, *flags)
+
+
+def test_a_prompt_comes_from_one_place(capsys):
+    flags = ["--model_dir=x", "--prompt=a", "--prompt_file=b"]
+    assert "--prompt_file" in runs.refusal(capsys, generate.main, *flags)

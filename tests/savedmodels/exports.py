@@ -1,0 +1,76 @@
+"""Exported tiny models, and what their Python originals say."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+
+import keras_perceiver_ar as kpar
+from savedmodels import export
+from tests.pipelines import runs
+
+PROMPTS = ("größe 𝄞", "", "a", "plain words")
+SCRIPT = runs.ROOT / "savedmodels" / "try_plain.py"
+
+
+def export_text(folder):
+    """Model and version path of an exported model of bytes with a context of 40."""
+    flags = runs.text_flags(runs.write_books(folder / "books"), "CONTEXT = 40")
+    model = runs.save_untrained(folder / "run", flags, step=7, scale=0.5)
+    return model, _export(folder)
+
+
+def export_copy(folder):
+    """Model and version path of an exported copy model with a context of 20."""
+    flags = runs.copy_flags("CONTEXT = 20", "LATENTS = 6")
+    model = runs.save_untrained(folder / "run", flags, scale=0.5)
+    return model, _export(folder)
+
+
+def _export(folder):
+    flags = [f"--model_dir={folder / 'run'}", f"--output={folder / 'exported'}"]
+    assert runs.call(export.main, *flags) == 0
+    return folder / "exported" / "1"
+
+
+def ask_plain(path, signature, **inputs):
+    """Outputs of a signature in a process that has TensorFlow and nothing else."""
+    inputs = {name: np.asarray(value).tolist() for name, value in inputs.items()}
+    command = [sys.executable, str(SCRIPT), str(path), json.dumps(inputs)]
+    # Away from the clone, so that none of its packages can be imported by chance.
+    answer = subprocess.run(
+        [*command, "--signature", signature], cwd="/", capture_output=True, text=True
+    )
+    assert answer.returncode == 0, answer.stderr
+    outputs = json.loads(answer.stdout)
+    return {name: value if name == "text" else np.array(value) for name, value in outputs.items()}
+
+
+def padded(rows):
+    """Ragged rows as token_ids (B, M) and lengths (B,)."""
+    width = max(map(len, rows))
+    ids = [[*row, *[0] * (width - len(row))] for row in rows]
+    return np.array(ids, np.int32), np.array([len(row) for row in rows], np.int32)
+
+
+def sampling(batch, seed=(1,), temperature=(1.0,), top_p=(0.9,), max_new_tokens=(8,)):
+    """Inputs of sampling; shorter ones are repeated along the batch."""
+    return {
+        "max_new_tokens": np.resize(np.int32(max_new_tokens), batch),
+        "seed": np.resize(np.int32(seed), batch),
+        "temperature": np.resize(np.float32(temperature), batch),
+        "top_p": np.resize(np.float32(top_p), batch),
+    }
+
+
+def generate(model, rows, settings):
+    """What the Python model generates: token_ids, lengths, log_probs."""
+    token_ids, lengths = padded(rows)
+    (limit,) = set(settings["max_new_tokens"].tolist())
+    return model.generate(
+        {"token_ids": token_ids, "lengths": lengths},
+        limit,
+        sampler=kpar.generation.Sampler(settings["temperature"], settings["top_p"]),
+        seed=settings["seed"],
+    )

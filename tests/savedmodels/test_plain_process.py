@@ -1,0 +1,68 @@
+"""A process with TensorFlow alone answers as the Python model does."""
+
+import numpy as np
+import pytest
+
+from keras_perceiver_ar.codecs import byte_codec
+from tests.savedmodels import exports
+
+ROWS = ([2, 40, 50, 60, 70, 80, 90], [2], [2, 258, 3, 17])
+# Greedy twice over, and two ways to draw.
+SETTINGS = {"temperature": (0.0, 1.0, 0.7, 1.3), "top_p": (1.0, 0.9, 1.0, 0.0)}
+
+
+@pytest.fixture(scope="module")
+def text_export(tmp_path_factory):
+    return exports.export_text(tmp_path_factory.mktemp("text"))
+
+
+@pytest.fixture(scope="module")
+def copy_export(tmp_path_factory):
+    return exports.export_copy(tmp_path_factory.mktemp("copy"))
+
+
+@pytest.mark.parametrize("signature", ["score", "serving_default"])
+def test_score_is_that_of_the_model(copy_export, signature):
+    model, path = copy_export
+    token_ids, lengths = exports.padded(ROWS)
+    inputs = {"token_ids": token_ids, "lengths": lengths}
+    actual = exports.ask_plain(path, signature, **inputs)["log_probs"]
+    expected = np.asarray(model.score(inputs))
+    assert np.isnan(expected).tolist() == [
+        [True] + [False] * 6,
+        [True] * 7,
+        [True] + [False] * 3 + [True] * 3,
+    ]
+    np.testing.assert_allclose(actual, expected, atol=1e-5)  # NaN must meet NaN
+
+
+def test_generate_is_that_of_the_model(copy_export):
+    model, path = copy_export
+    rows = (*ROWS, [2, 5, 6])
+    settings = exports.sampling(4, seed=(3, -4, 2**31 - 1, 0), max_new_tokens=(13,), **SETTINGS)
+    token_ids, lengths = exports.padded(rows)
+    actual = exports.ask_plain(path, "generate", token_ids=token_ids, lengths=lengths, **settings)
+    expected = exports.generate(model, rows, settings)
+    np.testing.assert_array_equal(actual["lengths"], expected["lengths"])
+    np.testing.assert_array_equal(actual["token_ids"], expected["token_ids"])
+    for row, start in enumerate(lengths):
+        end = expected["lengths"][row]
+        log_probs = actual["log_probs"][row]
+        expected_log_probs = expected["log_probs"][row, : end - start]
+        np.testing.assert_allclose(log_probs[start:end], expected_log_probs, atol=1e-5)
+        assert np.isnan(log_probs[:start]).all() and np.isnan(log_probs[end:]).all()
+
+
+def test_generate_text_is_that_of_the_model(text_export):
+    model, path = text_export
+    settings = exports.sampling(4, seed=(3, 4, 5, 6), max_new_tokens=(20,), **SETTINGS)
+    actual = exports.ask_plain(path, "generate_text", text=exports.PROMPTS, **settings)
+    rows = [[byte_codec.SOS, *byte_codec.encode(text)] for text in exports.PROMPTS]
+    expected = exports.generate(model, rows, settings)
+    for row, prompt in enumerate(rows):
+        start, end = len(prompt), expected["lengths"][row]
+        new = expected["token_ids"][row, start:end]
+        log_probs = expected["log_probs"][row, : end - start]
+        assert actual["text"][row] == byte_codec.decode(new)
+        assert actual["lengths"][row] == np.count_nonzero(new >= 3)  # bytes, as documented
+        np.testing.assert_allclose(actual["log_probs"][row], log_probs.sum(), atol=1e-4)
