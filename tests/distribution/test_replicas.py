@@ -12,6 +12,8 @@ import pytest
 from pipelines.data import CopyTask
 from tests.pipelines import runs
 
+pytestmark = pytest.mark.slow
+
 STRATEGIES = ("one_device", "mirrored")
 WORKER = pathlib.Path(__file__).with_name("replicas_worker.py")
 CONFIGURATIONS = [("sgd", "sum"), ("sgd", "mean"), ("adam", "sum")]

@@ -54,6 +54,7 @@ def interrupted(tmp_path_factory):
     return ended
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", NUMBERS)
 def test_an_interrupted_run_saves_and_says_so(interrupted, number):
     model_dir, status, out, err = interrupted[number]
@@ -65,6 +66,7 @@ def test_an_interrupted_run_saves_and_says_so(interrupted, number):
     assert runs.saved_values(model_dir, step)["step/.ATTRIBUTES/VARIABLE_VALUE"] == step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", NUMBERS)
 def test_the_same_command_goes_on_to_the_end(interrupted, number, capsys):
     model_dir, _, out, _ = interrupted[number]
