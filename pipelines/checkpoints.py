@@ -1,6 +1,8 @@
 """What a model directory holds, and whether it fits."""
 
+import collections
 import json
+import re
 
 import tensorflow as tf
 
@@ -12,34 +14,59 @@ MODEL_FILE = "model.json"
 _FREE = {"name", "trainable", "dtype", "dropout", "seed", "num_latents"}
 
 
-def check_model(model_dir, model):
-    """Refuses a directory that holds checkpoints of another model; else leaves a description there.
+def check_model(model_dir, model, task=None, optimizer=None):
+    """Refuses a directory that holds another model; one that holds none yet will do.
 
     Args:
         model_dir: str.
         model: `PerceiverARCausalLM`.
+        task: the run's task, or None if it does not matter.
+        optimizer: Keras optimizer, or None if it does not matter.
 
     Raises:
-        UserError: names the first settings that differ.
+        UserError: names the settings that differ.
     """
     path = tf.io.gfile.join(model_dir, MODEL_FILE)
-    config = json.loads(json.dumps(model.backbone.get_config()))
-    if tf.io.gfile.exists(path):
-        hint = f" ({path} is torn: delete it)"
-        with user_errors(ValueError, tf.errors.OpError, hint=hint), tf.io.gfile.GFile(path) as file:
-            saved = json.load(file)
-        differing = [
-            f"{name} is {saved.get(name)!r} there and {config.get(name)!r} now"
-            for name in sorted(saved.keys() | config.keys())
-            if name not in _FREE and saved.get(name) != config.get(name)
-        ]
-        if differing:
-            raise UserError(
-                f"{model_dir} holds another model ({'; '.join(differing)}): "
-                "choose another --model_dir, or its settings"
-            )
-    else:
-        write_text(path, json.dumps(config, indent=1))
+    if not tf.io.gfile.exists(path):
+        return
+    hint = f" ({path} is torn: delete it)"
+    with user_errors(ValueError, tf.errors.OpError, hint=hint), tf.io.gfile.GFile(path) as file:
+        saved = json.load(file)
+    config = _description(model, task, optimizer)
+    free = _FREE | {name for name in ("task", "optimizer") if config[name] is None}
+    differing = [
+        f"{name} is {saved.get(name)!r} there and {config.get(name)!r} now"
+        for name in sorted(saved.keys() | config.keys())
+        if name not in free and saved.get(name) != config.get(name)
+    ]
+    if differing:
+        raise UserError(
+            f"{model_dir} holds another model ({'; '.join(differing)}): "
+            "choose another --model_dir, or its settings"
+        )
+
+
+def describe_model(model_dir, model, task, optimizer):
+    """Leaves in a directory what `check_model` compares.
+
+    Args:
+        model_dir: str.
+        model: `PerceiverARCausalLM`.
+        task: the run's task.
+        optimizer: Keras optimizer.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    description = json.dumps(_description(model, task, optimizer), indent=1)
+    write_text(tf.io.gfile.join(model_dir, MODEL_FILE), description)
+
+
+def _description(model, task, optimizer):
+    config = model.backbone.get_config()
+    for name, part in (("task", task), ("optimizer", optimizer)):
+        config[name] = None if part is None else type(part).__name__
+    return json.loads(json.dumps(config))
 
 
 def write_text(path, text):
@@ -60,7 +87,21 @@ def write_text(path, text):
 
 
 class CheckpointManager(tf.train.CheckpointManager):
-    """TensorFlow's, but one that does not go on where something was not restored."""
+    """TensorFlow's, but one that does not go on where something was not restored.
+
+    It starts from the newest checkpoint whose files are there, whatever the state file says: that
+    one may be torn, or older or newer than the files after a crash or a copy.
+    """
+
+    def __init__(self, checkpoint, directory, **kwargs):
+        newest = newest_checkpoint(directory)
+        state = tf.train.get_checkpoint_state(directory)
+        if newest is not None and (state is None or state.model_checkpoint_path != newest):
+            print(f"going on from {newest}, the newest checkpoint whose files are there")
+            tf.compat.v1.train.update_checkpoint_state(
+                directory, newest, all_model_checkpoint_paths=_whole_checkpoints(directory)
+            )
+        super().__init__(checkpoint, directory, **kwargs)
 
     def restore_or_initialize(self):
         """Restores the newest checkpoint, all of it.
@@ -74,6 +115,26 @@ class CheckpointManager(tf.train.CheckpointManager):
         if self.latest_checkpoint is not None:
             _restore(self.checkpoint, self.latest_checkpoint)
         return self.latest_checkpoint
+
+
+def newest_checkpoint(model_dir):
+    """Path of the newest checkpoint whose files are there, or None."""
+    paths = _whole_checkpoints(model_dir)
+    return paths[-1] if paths else None
+
+
+def _whole_checkpoints(model_dir):
+    """Paths of the checkpoints of which no file is missing, oldest first."""
+    names = tf.io.gfile.listdir(model_dir) if tf.io.gfile.isdir(model_dir) else []
+    found = [re.fullmatch(r"ckpt-(\d+)\.(?:index|data-(\d+)-of-(\d+))", name) for name in names]
+    files = collections.defaultdict(list)
+    for match in filter(None, found):
+        files[int(match[1])].append(match[3])  # of how many, None for the index
+    return [
+        tf.io.gfile.join(model_dir, f"ckpt-{step}")
+        for step, shards in sorted(files.items())
+        if None in shards and any(n and shards.count(n) == int(n) for n in shards)
+    ]
 
 
 def make_checkpoint(model, optimizer=None, step=None):
@@ -94,7 +155,8 @@ def make_checkpoint(model, optimizer=None, step=None):
     parts = {"model": _by_path(model.weights)}
     if optimizer is not None:
         # Less the optimizer's own name, which Keras numbers: adam, adam_1, …
-        parts["optimizer"] = _by_path(optimizer.variables, skip=1)
+        kept = [v for v in optimizer.variables if not v.path.endswith("/learning_rate")]
+        parts["optimizer"] = _by_path(kept, skip=1)
     if step is not None:
         parts["step"] = step
     return tf.train.Checkpoint(**parts)
@@ -108,11 +170,18 @@ def _by_path(variables, skip=0):
 
 
 def _restore(checkpoint, path):
-    kinds = (ValueError, AssertionError, IndexError, tf.errors.OpError)
-    with user_errors(*kinds, hint=f" (checkpoint {path}: torn, or of another model or optimizer)"):
+    hint = (
+        f" (checkpoint {path}: torn, or of another model or optimizer; if torn, delete {path}.* "
+        "and the newest one before it serves)"
+    )
+    with user_errors(ValueError, IndexError, tf.errors.OpError, hint=hint):
         # Partial is right for the weights alone; and TensorFlow would list the rest line by line.
         status = checkpoint.restore(path).expect_partial()
-        status.assert_existing_objects_matched()
+        try:
+            status.assert_existing_objects_matched()
+        except AssertionError as error:  # it quotes the values, on many lines
+            names = re.findall(r"<tf.Variable '([^':]+)", str(error))
+            raise UserError(f"no values for {', '.join(names[:3])} …{hint}") from error
 
 
 def restore_weights(model_dir, model, step=None):
@@ -129,18 +198,16 @@ def restore_weights(model_dir, model, step=None):
     Raises:
         UserError: there is no such checkpoint, or it is of another model, or torn.
     """
+    check_model(model_dir, model)
     if step is None:
-        with user_errors(ValueError, tf.errors.OpError):
-            state = tf.train.get_checkpoint_state(model_dir)
-        if state is None or not state.model_checkpoint_path:
+        path = newest_checkpoint(model_dir)
+        if path is None:
             raise UserError(f"{model_dir} holds no checkpoint: train first")
-        path = state.model_checkpoint_path
     else:
         path = tf.io.gfile.join(model_dir, f"ckpt-{step}")
-    if not tf.io.gfile.exists(path + ".index"):
-        step = path.rsplit("-", 1)[1]
-        raise UserError(
-            f"{model_dir} holds no checkpoint of step {step}: name another with --checkpoint"
-        )
+        if path not in _whole_checkpoints(model_dir):
+            raise UserError(
+                f"{model_dir} holds no checkpoint of step {step}: name another with --checkpoint"
+            )
     _restore(make_checkpoint(model), path)
     return int(path.rsplit("-", 1)[1])

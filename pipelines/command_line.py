@@ -3,6 +3,8 @@
 import argparse
 import contextlib
 import os
+import re
+import signal
 import sys
 
 # TensorFlow reads this when it is imported; the commands import it through their other modules.
@@ -12,6 +14,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 from pipelines.errors import UserError
 
 BAD_INPUT = 2
+_GIN_TRACE = "\n  In call to configurable"
 
 
 def parser(command, description):
@@ -49,17 +52,33 @@ def add_gin_flags(flags, required):
     )
 
 
+def add_model_dir(flags, what):
+    """Adds `--model_dir`, which every command needs."""
+    flags.add_argument("--model_dir", required=True, type=path, metavar="DIR", help=what)
+
+
+def path(text):
+    """A flag's value that names a file or a folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
+
+
 def run(main):
     """Runs a command and ends the process.
 
     Exit status 0 means that the work was done. Bad input is one line on standard error and status
-    2.
+    2; Ctrl-C is one line and the shell's status for it.
 
     Args:
         main: function without arguments. Returns an exit status or None, which is 0.
     """
-    with one_line_errors():
-        sys.exit(main() or 0)
+    try:
+        with one_line_errors():
+            sys.exit(main() or 0)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 @contextlib.contextmanager
@@ -80,10 +99,16 @@ def user_errors(*kinds, hint=""):
     except UserError:
         raise
     except kinds as error:
-        raise UserError(one_line(error) + hint) from error
+        raise UserError(one_line(error) + _where(error) + hint) from error
+
+
+def _where(error):
+    """What gin was calling, for a message that may name no setting."""
+    place = re.search(_GIN_TRACE + r" '([^']+)'", str(error))
+    return f" (in the settings of {place[1]})" if place else ""
 
 
 def one_line(error):
     """The message of an exception without line breaks, and without gin's trace of calls."""
-    message = str(error).split("\n  In call to configurable", maxsplit=1)[0]
+    message = re.split(_GIN_TRACE, str(error), maxsplit=1)[0]
     return " ".join(message.split())

@@ -82,8 +82,7 @@ class Experiment:
             optimizer = self.optimizer()
             if not isinstance(optimizer, keras.optimizers.Optimizer):
                 raise UserError(f"Experiment.optimizer makes no Keras optimizer: {optimizer!r}")
-            # A schedule looks at its settings no sooner than it is asked.
-            check_number("the learning rate", distribution.host_float(optimizer.learning_rate))
+            _check_learning_rate(optimizer)
             return optimizer
 
 
@@ -148,6 +147,16 @@ class TrainSettings:
         check_number("TrainSettings.clip_norm", self.clip_norm, optional=True, above=True)
 
 
+def _check_learning_rate(optimizer):
+    """Refuses what a schedule would notice late or never: it looks at nothing before it is used."""
+    schedule = optimizer.get_config()["learning_rate"]
+    if isinstance(schedule, dict):
+        for name, value in schedule["config"].items():
+            if name != "name" and isinstance(value, (str, bool, int, float)):
+                check_number(f"{schedule['class_name']}.{name}", value)
+    check_number("the learning rate", distribution.host_float(optimizer.learning_rate))
+
+
 def parse(files, bindings):
     """Reads gin files, then bindings; paths are looked up here and in the repository.
 
@@ -178,8 +187,9 @@ def parse(files, bindings):
 
 
 def _check_macros(bindings):
-    """Refuses a binding like BATCHSIZE = 8 that no setting reads: gin takes it for a new macro."""
-    read = set(re.findall(r"%(\w+)", gin.config_str()))
+    """Refuses names that gin takes for macros but that nothing reads, or nothing sets."""
+    text = gin.config_str()
+    read = set(re.findall(r"%(\w+)(?![\w.])", text))
     for binding in bindings:
         name = re.match(r"\s*(\w+)\s*=", binding)
         if name and name[1] not in read:
@@ -188,6 +198,11 @@ def _check_macros(bindings):
                 f"unknown name {name[1]} in --gin_bindings: no setting reads it; "
                 f"there is {', '.join(near) or 'none in these files'}"
             )
+    unset = sorted(read - set(re.findall(r"^(\w+) = ", text, re.MULTILINE)))
+    if unset:
+        raise UserError(
+            f'%{unset[0]} is read but nothing sets it: add --gin_bindings="{unset[0]} = VALUE"'
+        )
 
 
 def make(configurable):
@@ -216,10 +231,12 @@ def read_model_dir(model_dir, files=(), bindings=()):
         raise UserError(
             f"{model_dir} holds no {OPERATIVE_CONFIG}: give the --model_dir of a training run"
         )
-    with tf.io.gfile.GFile(path) as file:
-        text = file.read()
-    with user_errors(ValueError, SyntaxError):
-        gin.parse_config(text)
+    hint = f" ({path} is torn: train once more with the same flags to have it written again)"
+    kinds = (ValueError, SyntaxError, tf.errors.OpError)
+    with user_errors(*kinds, hint=hint), tf.io.gfile.GFile(path) as file:
+        gin.parse_config(file.read())
+        for name in ("Experiment.task", "TrainSettings.steps"):  # the first lines and the last
+            gin.query_parameter(name)
     parse(list(files), list(bindings))
 
 

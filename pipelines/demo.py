@@ -26,7 +26,9 @@ def main(arguments=None):
     """
     flags = command_line.parser("pipelines.demo", __doc__)
     flags.add_argument("--text", help="a folder of .txt files to learn from")
-    flags.add_argument("--output", default="demo_output", help="where everything goes")
+    flags.add_argument(
+        "--output", default="demo_output", type=command_line.path, help="where everything goes"
+    )
     flags = flags.parse_args(arguments)
     output = pathlib.Path(flags.output) / ("text" if flags.text else "copy")
     model_dir, exported = output / "model", output / "savedmodel"

@@ -10,12 +10,14 @@ def main(arguments=None):
         arguments: list of str, or None for the command line's.
     """
     flags = command_line.parser("pipelines.evaluate", __doc__)
-    flags.add_argument("--model_dir", required=True, help="of a training run, local or gs://")
+    command_line.add_model_dir(flags, "of a training run, local or gs://")
     flags.add_argument("--checkpoint", type=int, help="step; the newest if left out")
     flags.add_argument("--split", default="validation", help="train, validation or test")
     flags.add_argument("--num_latents", type=int, help="other than in training")
     flags.add_argument("--batch_size", type=int, help="rows at once; as in training if left out")
-    flags.add_argument("--output", help="file for the figures as JSON, beside the table")
+    flags.add_argument(
+        "--output", type=command_line.path, help="file for the figures as JSON, beside the table"
+    )
     command_line.add_gin_flags(flags, required=False)
     flags = flags.parse_args(arguments)
 

@@ -13,7 +13,7 @@ def main(arguments=None):
         arguments: list of str, or None for the command line's.
     """
     flags = command_line.parser("pipelines.generate", __doc__)
-    flags.add_argument("--model_dir", required=True, help="of a training run, local or gs://")
+    command_line.add_model_dir(flags, "of a training run, local or gs://")
     flags.add_argument("--checkpoint", type=int, help="step; the newest if left out")
     prompt = flags.add_mutually_exclusive_group()
     prompt.add_argument("--prompt", default="", help="what to continue")
@@ -23,7 +23,7 @@ def main(arguments=None):
     flags.add_argument("--top_p", type=float, default=0.95, help="1 draws from all tokens")
     flags.add_argument("--seed", type=int, default=0)
     flags.add_argument("--num_latents", type=int, help="other than in training")
-    flags.add_argument("--output", help="file for prompt and continuation")
+    flags.add_argument("--output", type=command_line.path, help="file for prompt and continuation")
     command_line.add_gin_flags(flags, required=False)
     flags = flags.parse_args(arguments)
     prompt = flags.prompt if flags.prompt_file is None else _read(flags.prompt_file)

@@ -16,7 +16,7 @@ def main(arguments=None):
     """
     flags = command_line.parser("pipelines.train", __doc__)
     command_line.add_gin_flags(flags, required=True)
-    flags.add_argument("--model_dir", required=True, help="checkpoints and logs, local or gs://")
+    command_line.add_model_dir(flags, "for checkpoints and logs, local or gs://")
     flags.add_argument("--mode", choices=MODES, default="train", help="whether to evaluate as well")
     flags = flags.parse_args(arguments)
 

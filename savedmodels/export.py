@@ -10,9 +10,15 @@ def main(arguments=None):
         arguments: list of str, or None for the command line's.
     """
     flags = command_line.parser("savedmodels.export", __doc__)
-    flags.add_argument("--model_dir", required=True, help="of a training run, local or gs://")
+    command_line.add_model_dir(flags, "of a training run, local or gs://")
     flags.add_argument("--checkpoint", type=int, help="step; the newest if left out")
-    flags.add_argument("--output", required=True, help="directory of the model's versions")
+    flags.add_argument(
+        "--output",
+        required=True,
+        type=command_line.path,
+        metavar="DIR",
+        help="directory of the model's versions",
+    )
     command_line.add_gin_flags(flags, required=False)
     flags = flags.parse_args(arguments)
 

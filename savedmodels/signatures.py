@@ -35,9 +35,9 @@ def make_score(model):
     max_context = model.backbone.max_context
 
     def score(token_ids, lengths):
-        with tf.control_dependencies(
-            [*_check_tokens(model, token_ids, lengths), _check_width(token_ids, max_context)]
-        ):
+        with tf.control_dependencies(_check_rows(token_ids=token_ids, lengths=lengths)):
+            checks = _check_tokens(model, token_ids, lengths)
+        with tf.control_dependencies([*checks, _check_width(token_ids, max_context)]):
             token_ids = tf.identity(token_ids)
         return {"log_probs": model.score({"token_ids": token_ids, "lengths": lengths})}
 
@@ -55,18 +55,30 @@ def make_generate(model):
     max_context = model.backbone.max_context
 
     def generate(token_ids, lengths, max_new_tokens, seed, temperature, top_p):
-        checks = [
-            *_check_tokens(model, token_ids, lengths),
-            *_check_sampling(max_new_tokens, temperature, top_p),
-            _check(
-                # As a difference: the sum of hostile numbers would overflow.
-                max_new_tokens <= max_context - lengths,
-                f"lengths + max_new_tokens must not exceed the context of {max_context}",
-                lengths,
-                max_new_tokens,
-            ),
-        ]
+        sampling = {
+            "max_new_tokens": max_new_tokens,
+            "seed": seed,
+            "temperature": temperature,
+            "top_p": top_p,
+        }
+        rows = _check_rows(token_ids=token_ids, lengths=lengths, **sampling)
+        with tf.control_dependencies(rows):
+            checks = [
+                *_check_tokens(model, token_ids, lengths),
+                *_check_sampling(max_new_tokens, temperature, top_p),
+                _check(
+                    # As a difference: the sum of hostile numbers would overflow.
+                    max_new_tokens <= max_context - lengths,
+                    f"lengths + max_new_tokens must not exceed the context of {max_context}",
+                    lengths,
+                    max_new_tokens,
+                ),
+            ]
+        # Nothing may run before the checks: what does not fit would fail there without a name.
         with tf.control_dependencies(checks):
+            token_ids, lengths, max_new_tokens, seed, temperature, top_p = map(
+                tf.identity, (token_ids, lengths, *sampling.values())
+            )
             room = tf.reduce_max(lengths + max_new_tokens)
         width = tf.shape(token_ids)[1]
         valid = tf.range(width) < lengths[:, None]
@@ -93,12 +105,14 @@ def make_generate_text(model):
 
     def generate_text(text, max_new_tokens, seed, temperature, top_p):
         num_bytes = tf.strings.length(text)
-        check = _check(
-            max_new_tokens <= max_context - 1 - num_bytes,
-            f"the bytes of text + 1 + max_new_tokens must not exceed the context of {max_context}",
-            num_bytes,
-            max_new_tokens,
-        )
+        with tf.control_dependencies(_check_rows(text=text, max_new_tokens=max_new_tokens)):
+            check = _check(
+                max_new_tokens <= max_context - 1 - num_bytes,
+                "the bytes of text + 1 + max_new_tokens must not exceed the context of "
+                f"{max_context}",
+                num_bytes,
+                max_new_tokens,
+            )
         with tf.control_dependencies([check]):
             token_ids = _encode(text)
         lengths = num_bytes + 1
@@ -126,6 +140,24 @@ def _decode(token_ids):
     pieces = [b""] * byte_codec.NUM_RESERVED + [bytes([byte]) for byte in range(256)]
     joined = tf.strings.reduce_join(tf.gather(tf.constant(pieces), token_ids), axis=-1)
     return tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8", errors="replace")
+
+
+def _check_rows(**inputs):
+    """Inputs of different numbers of rows would broadcast, or fail without a name; none at all."""
+    first, *others = inputs.items()
+    rows = tf.shape(first[1])[0]
+    return [
+        _check(rows >= 1, f"{first[0]} must hold at least one row", rows),
+        *(
+            _check(
+                tf.equal(tf.shape(value)[0], rows),
+                f"{name} must hold one number for each row of {first[0]}",
+                tf.shape(value)[0],
+                rows,
+            )
+            for name, value in others
+        ),
+    ]
 
 
 def _check_tokens(model, token_ids, lengths):

@@ -4,6 +4,8 @@ import operator
 
 import numpy as np
 
+from keras_perceiver_ar.checks import check_ids
+
 
 def read_integer(name, value, least=1):
     """An integer as a Python one.
@@ -73,9 +75,7 @@ def read_prompts(inputs, vocab_size):
             f"The prompt of row {empty[0]} is empty: start it with SOS (id 2) at least."
         )
     valid = prompts[np.arange(width) < lengths[:, None]]
-    if valid.min() < 0 or valid.max() >= vocab_size:
-        wrong = valid[(valid < 0) | (valid >= vocab_size)][0]
-        raise ValueError(f"`token_ids` must lie in 0 … {vocab_size - 1}. Received: {wrong}")
+    check_ids(valid, vocab_size)
     return prompts.astype("int32"), lengths.astype("int32")
 
 

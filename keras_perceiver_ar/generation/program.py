@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_perceiver_ar.checks import check_num_latents
 from keras_perceiver_ar.generation.arguments import (
     per_row,
     read_integer,
@@ -13,7 +14,6 @@ from keras_perceiver_ar.generation.arguments import (
 )
 from keras_perceiver_ar.generation.decode_loop import check_positions, decode, refill_size
 from keras_perceiver_ar.generation.sampler import Sampler
-from keras_perceiver_ar.models.sizes import check_num_latents
 
 # Rows are given room in multiples of this, so that prompts of many lengths share one program.
 ROOM_STEP = 64

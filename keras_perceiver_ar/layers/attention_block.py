@@ -3,6 +3,7 @@
 import keras
 
 from keras_perceiver_ar import randomness
+from keras_perceiver_ar.checks import check_sizes
 from keras_perceiver_ar.layers.feed_forward import FeedForward, get_activation, squared_relu
 from keras_perceiver_ar.layers.multi_head_attention import MultiHeadAttention
 
@@ -37,6 +38,7 @@ class AttentionBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_sizes(num_heads=num_heads)
         if not 0 <= dropout < 1:
             raise ValueError(f"`dropout` must lie in [0, 1). Received: dropout={dropout}")
         self.num_heads = num_heads

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_perceiver_ar.attention import dot_product_attention
+from keras_perceiver_ar.checks import check_sizes
 from keras_perceiver_ar.layers.feed_forward import fan_in_initializer
 
 
@@ -36,6 +37,10 @@ class MultiHeadAttention(keras.layers.Layer):
 
     def __init__(self, num_heads, attention_width=None, output_width=None, rotary=None, **kwargs):
         super().__init__(**kwargs)
+        check_sizes(num_heads=num_heads)
+        for name, value in (("attention_width", attention_width), ("output_width", output_width)):
+            if value is not None:
+                check_sizes(**{name: value})
         self.num_heads = num_heads
         self.attention_width = attention_width
         self.output_width = output_width

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_perceiver_ar import positions as positions_lib
+from keras_perceiver_ar.checks import check_sizes
 
 KINDS = ("sinusoidal", "learned")
 
@@ -51,7 +52,11 @@ class PositionEmbedding(keras.layers.Layer):
                 "A learned table that does not train stays random: use kind='sinusoidal', or leave "
                 f"`trainable` out. Received: kind={kind!r}, trainable={trainable}"
             )
-        self.num_rows = tuple(num_rows) if isinstance(num_rows, (list, tuple)) else (num_rows,)
+        rows = num_rows if isinstance(num_rows, (list, tuple)) else (num_rows,)
+        for size in rows or (0,):
+            check_sizes(num_rows=size)
+        check_sizes(width=width)
+        self.num_rows = tuple(rows)
         self.width = width
         self.kind = kind
         self.from_end = from_end

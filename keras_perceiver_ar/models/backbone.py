@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_perceiver_ar import masks, randomness
 from keras_perceiver_ar import positions as positions_lib
+from keras_perceiver_ar.checks import check_inputs, check_num_latents, check_sizes
 from keras_perceiver_ar.layers.attention_block import EPSILON
 from keras_perceiver_ar.layers.cross_attention_block import CrossAttentionBlock
 from keras_perceiver_ar.layers.feed_forward import (
@@ -15,7 +16,6 @@ from keras_perceiver_ar.layers.feed_forward import (
 from keras_perceiver_ar.layers.latent_block import LatentBlock
 from keras_perceiver_ar.layers.rotary_embedding import RotaryEmbedding
 from keras_perceiver_ar.models.position_choice import make_position_layer
-from keras_perceiver_ar.models.sizes import check_inputs, check_num_latents, check_sizes
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")

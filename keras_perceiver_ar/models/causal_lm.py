@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from keras_perceiver_ar import masks
+from keras_perceiver_ar.checks import check_ids, check_labels, check_num_latents
 from keras_perceiver_ar.generation.program import GenerateProgram
 from keras_perceiver_ar.models.backbone import PerceiverARBackbone
 from keras_perceiver_ar.models.scoring import score
-from keras_perceiver_ar.models.sizes import check_num_latents
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -69,10 +69,14 @@ class PerceiverARCausalLM(keras.Model):
 
         Returns:
             (B, N), 0 where a latent sits on no input.
+
+        Raises:
+            ValueError: not one label for each input.
         """
-        _, lengths, _ = self.backbone.read_inputs(inputs)
+        token_ids, lengths, _ = self.backbone.read_inputs(inputs)
         steps = masks.latent_steps(lengths, num_latents or self.backbone.num_latents)
         labels = ops.convert_to_tensor(labels)
+        check_labels(labels, token_ids)
         picked = masks.gather_at_steps(labels, steps)
         return ops.where(steps >= 0, picked, ops.zeros_like(picked))
 
@@ -105,10 +109,15 @@ class PerceiverARCausalLM(keras.Model):
 
         Returns:
             float32 (B, M). NaN at the first input of a row, which nothing precedes, and on padding.
+
+        Raises:
+            ValueError: ids outside the vocabulary, if they are not tensors yet.
         """
         if num_latents is None:
             num_latents = self.backbone.num_latents
         check_num_latents(num_latents, self.backbone.max_context)
+        inputs = inputs if isinstance(inputs, dict) else {"token_ids": inputs}
+        check_ids(inputs.get("token_ids"), self.backbone.vocab_size)
         return score(self, inputs, num_latents)
 
     def generate(

@@ -27,6 +27,11 @@ def make_position_layer(positions, max_context, width, dtype):
         kind = "sinusoidal" if positions == "absolute" else "learned"
         name = "position_embedding"
         return PositionEmbedding(max_context + 1, width, kind, name=name, dtype=dtype)
+    if isinstance(positions, PositionEmbedding) and positions.width != width:
+        raise ValueError(
+            "The position embedding must be as wide as the embedded inputs. Received: "
+            f"positions.width={positions.width}, input_width={width}"
+        )
     if isinstance(positions, (RotaryEmbedding, PositionEmbedding)):
         return positions
     raise ValueError(

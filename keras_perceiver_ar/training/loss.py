@@ -47,12 +47,15 @@ class PerceiverARLoss(keras.losses.Loss):
 
     def __init__(self, z_loss=1e-4, normalization="mean", name="perceiver_ar_loss", **kwargs):
         kwargs.setdefault("reduction", "sum")
+        kwargs.setdefault("dtype", "float32")  # a bfloat16 would round the ids of the labels
         super().__init__(name=name, **kwargs)
         if normalization not in NORMALIZATIONS:
             raise ValueError(
                 f"`normalization` must be one of {NORMALIZATIONS}. "
                 f"Received: normalization={normalization!r}"
             )
+        if not isinstance(z_loss, (int, float)) or not 0 <= z_loss < float("inf"):
+            raise ValueError(f"`z_loss` must be a number ≥ 0. Received: z_loss={z_loss!r}")
         self.z_loss = z_loss
         self.normalization = normalization
 

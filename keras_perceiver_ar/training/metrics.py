@@ -18,7 +18,10 @@ class _LabelMean(keras.metrics.Mean):
             sample_weight = ops.cast(sample_weight, "float32")
             missing = len(weights.shape) - len(sample_weight.shape)
             weights = weights * ops.reshape(sample_weight, (*sample_weight.shape, *[1] * missing))
-        return super().update_state(self.values(y_true, y_pred), weights)
+        # Flat: of a matrix Keras averages the rows first, and a row of more latents would not
+        # count for more.
+        values = self.values(y_true, y_pred)
+        return super().update_state(ops.reshape(values, (-1,)), ops.reshape(weights, (-1,)))
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")

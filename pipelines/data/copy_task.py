@@ -1,5 +1,7 @@
 """The copy task: a random sequence, then the same sequence mirrored."""
 
+import re
+
 import tensorflow as tf
 
 from keras_perceiver_ar.codecs.byte_codec import EOS, NUM_RESERVED, SOS
@@ -87,7 +89,11 @@ class CopyTask:
             UserError: something else than such numbers.
         """
         words = prompt.split()
-        wrong = [word for word in words if not word.isdigit() or int(word) >= self.num_values]
+        wrong = [
+            word
+            for word in words
+            if not re.fullmatch(r"[0-9]{1,9}", word) or int(word) >= self.num_values
+        ]
         if wrong:
             raise UserError(
                 f"a prompt of the copy task is numbers from 0 to {self.num_values - 1} with blanks "

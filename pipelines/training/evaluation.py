@@ -19,7 +19,7 @@ from pipelines.training.evaluator import Evaluator
 from pipelines.training.input import check_batch_size, distribute
 
 
-def make_evaluator(model, task, split, batch_size, strategy, num_latents=None, announce=False):
+def make_evaluator(model, task, split, batch_size, strategy, num_latents=None, between=None):
     """An evaluator of a model on a split.
 
     Args:
@@ -29,7 +29,7 @@ def make_evaluator(model, task, split, batch_size, strategy, num_latents=None, a
         batch_size: int. Rows of the global batch.
         strategy: `tf.distribute.Strategy`.
         num_latents: int or None. None is the model's.
-        announce: bool. Whether to say on standard error how far it has come.
+        between: function called after every batch, or None. It may raise to stop.
 
     Returns:
         `Evaluator`.
@@ -42,11 +42,15 @@ def make_evaluator(model, task, split, batch_size, strategy, num_latents=None, a
         task.evaluation_dataset,
         split,
         context=model.backbone.max_context,
-        num_latents=num_latents or model.backbone.num_latents,
+        num_latents=model.backbone.num_latents if num_latents is None else num_latents,
     )
-    on_batch = None
-    if announce:
-        on_batch = _Announcer(int(make_data(batch_size=batch_size).cardinality()))
+    announcer = _Announcer(split, int(make_data(batch_size=batch_size).cardinality()))
+
+    def on_batch(number):
+        announcer(number)
+        if between is not None:
+            between()
+
     dataset = distribute(strategy, make_data, batch_size)
     return Evaluator(model, task, split, dataset, strategy, num_latents, on_batch)
 
@@ -78,10 +82,9 @@ def evaluate(model_dir, step=None, split="validation", num_latents=None, batch_s
             f"--num_latents must lie in 1 … {model.backbone.max_context} (the context), "
             f"got {num_latents}"
         )
-    batch_size = batch_size or settings.evaluation_batch_size or settings.batch_size
-    evaluator = make_evaluator(
-        model, experiment.task, split, batch_size, strategy, num_latents, announce=True
-    )
+    if batch_size is None:
+        batch_size = settings.evaluation_batch_size or settings.batch_size
+    evaluator = make_evaluator(model, experiment.task, split, batch_size, strategy, num_latents)
     return {**evaluator.evaluate(tf.constant(-1)), "step": step, "split": split}
 
 
@@ -103,19 +106,20 @@ def report(results, output=None):
 
 
 class _Announcer:
-    """A line on standard error every few seconds."""
+    """Says on standard error that an evaluation starts, and every few seconds how far it is."""
 
-    def __init__(self, total, interval=5.0):
-        self._total, self._interval = total, interval
-        self._done, self._start = 0, time.monotonic()
-        self._said = self._start
+    def __init__(self, split, total, interval=5.0):
+        self._split, self._total, self._interval = split, total, interval
+        self._start = self._said = None
 
-    def __call__(self):
-        self._done += 1
+    def __call__(self, number):
         now = time.monotonic()
-        if now - self._said < self._interval:
-            return
-        self._said = now
-        seconds = (now - self._start) / self._done * (self._total - self._done)
-        left = datetime.timedelta(seconds=round(seconds))
-        print(f"evaluated {self._done}/{self._total} batches, {left} left", file=sys.stderr)
+        if number == 0:
+            print(f"evaluating {self._split}: {self._total} batches", file=sys.stderr)
+        elif number == 1:  # the first batch compiles
+            self._start = self._said = now
+        elif now - self._said >= self._interval:
+            self._said = now
+            seconds = (now - self._start) / (number - 1) * (self._total - number)
+            left = datetime.timedelta(seconds=round(seconds))
+            print(f"evaluated {number}/{self._total} batches, {left} left", file=sys.stderr)

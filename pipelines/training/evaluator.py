@@ -18,10 +18,11 @@ class Evaluator(orbit.StandardEvaluator):
         dataset: finite dataset, distributed by the strategy.
         strategy: `tf.distribute.Strategy`.
         num_latents: int or None. Another N than the model's.
-        on_batch: function called after every batch, for progress.
+        on_batch: function of the number of batches done, called before the first (0) and after
+            every one.
     """
 
-    def __init__(self, model, task, split, dataset, strategy, num_latents=None, on_batch=None):
+    def __init__(self, model, task, split, dataset, strategy, num_latents, on_batch):
         super().__init__(eval_dataset=dataset)
         self.model = model
         self.task = task
@@ -35,6 +36,7 @@ class Evaluator(orbit.StandardEvaluator):
     def eval_begin(self):
         """Forgets the evaluation before; the loop's state is the number of batches done."""
         self._sums.reset()
+        self.on_batch(0)
         return 0
 
     def eval_step(self, iterator):
@@ -44,8 +46,7 @@ class Evaluator(orbit.StandardEvaluator):
 
     def eval_reduce(self, state=None, step_outputs=None):
         """Called on the host after each batch."""
-        if self.on_batch is not None:
-            self.on_batch()
+        self.on_batch(state + 1)
         return state + 1
 
     def eval_end(self, *_):

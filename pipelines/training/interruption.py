@@ -1,5 +1,6 @@
 """SIGTERM and SIGINT: save, then go."""
 
+import os
 import signal
 
 
@@ -23,13 +24,18 @@ class Interruption:
 
     def __init__(self):
         self._received = None
+
+    def listen(self):
+        """From now on a signal waits. Before there is something to save, it should not have to."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._remember)
 
     def _remember(self, number, _):
         self._received = number
         signal.signal(number, signal.SIG_DFL)
-        print(f"{signal.Signals(number).name}: finishing this loop, then saving", flush=True)
+        name = signal.Signals(number).name
+        line = f"{name}: stopping after this loop, or batch of an evaluation; again stops at once\n"
+        os.write(2, line.encode())  # a print within a print, which a signal may be, is an error
 
     def __call__(self, _=None):
         """Raises `Interrupted` if a signal has come."""

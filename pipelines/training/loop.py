@@ -52,12 +52,17 @@ def train(model_dir, evaluate=False):
     if evaluate:
         batch_size = settings.evaluation_batch_size or settings.batch_size
         evaluator = make_evaluator(
-            model, experiment.task, settings.evaluation_split, batch_size, strategy
+            model,
+            experiment.task,
+            settings.evaluation_split,
+            batch_size,
+            strategy,
+            between=interruption,
         )
     make_data(batch_size=settings.batch_size)
+    checkpoints.check_model(model_dir, model, experiment.task, optimizer)
     with user_errors(tf.errors.OpError):
         tf.io.gfile.makedirs(model_dir)
-    checkpoints.check_model(model_dir, model)
     trainer = Trainer(model, optimizer, settings, strategy, global_step)
     with user_errors(ValueError, tf.errors.OpError):
         manager = checkpoints.CheckpointManager(
@@ -81,13 +86,17 @@ def train(model_dir, evaluate=False):
     trainer.train_dataset = distribute(
         strategy, functools.partial(make_data, start_step=start), settings.batch_size
     )
+    checkpoints.describe_model(model_dir, model, experiment.task, optimizer)
     configuration.write_operative_config(model_dir)
     print(
         f"{model.count_params():,} parameters, {strategy.num_replicas_in_sync} replica(s), "
         f"step {start} of {settings.steps}, in {model_dir}",
         flush=True,
     )
+    if start >= settings.steps:
+        print(f"nothing left to train: TrainSettings.steps is {settings.steps}")
     progress = Progress(model_dir, global_step, settings.steps)
+    interruption.listen()
     controller.train_actions = (progress, interruption)
     return _run(controller, settings, evaluate, progress)
 

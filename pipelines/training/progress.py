@@ -50,7 +50,7 @@ class Progress:
         self._last_step, self._last_time = int(self._global_step.numpy()), time.monotonic()
 
     def _line(self, record):
-        left = "compiling"
+        left = "compiling included"
         if self._warm:
             seconds = (self._total_steps - record["step"]) / record["steps_per_second"]
             left = f"{datetime.timedelta(seconds=round(seconds))} left"

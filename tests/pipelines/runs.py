@@ -119,7 +119,7 @@ def save_untrained(model_dir, flags, step=0, scale=0.0):
         for variable in model.trainable_variables:
             variable.assign(generator.normal(0.0, scale, variable.shape))
     os.makedirs(model_dir, exist_ok=True)
-    checkpoints.check_model(model_dir, model)
+    checkpoints.describe_model(model_dir, model, experiment.task, optimizer)
     global_step = tf.Variable(step, dtype=tf.int64)
     checkpoint = checkpoints.make_checkpoint(model, optimizer, global_step)
     tf.train.CheckpointManager(checkpoint, model_dir, max_to_keep=9).save(step)
@@ -160,12 +160,19 @@ def finish(process):
     return process.returncode, out.decode("utf-8"), err.decode("utf-8")
 
 
-def read_until(process, text):
-    """Waits until a process has printed a text on stdout; returns all it has printed so far."""
+def read_until(process, text, stream=None):
+    """Waits until a process has printed a text; returns all it has printed so far.
+
+    Args:
+        process: from `start`.
+        text: str.
+        stream: one of its pipes; None is stdout.
+    """
+    stream = stream or process.stdout
     end, seen = time.monotonic() + DEADLINE, b""
     while text.encode() not in seen:
-        ready, _, _ = select.select([process.stdout], [], [], max(end - time.monotonic(), 0))
-        piece = os.read(process.stdout.fileno(), 65536) if ready else b""
+        ready, _, _ = select.select([stream], [], [], max(end - time.monotonic(), 0))
+        piece = os.read(stream.fileno(), 65536) if ready else b""
         if not piece:
             process.kill()
             pytest.fail(f"no {text!r} in {seen!r}; stderr: {process.communicate()[1]!r}")

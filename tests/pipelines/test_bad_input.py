@@ -1,5 +1,8 @@
 """Whatever a person gets wrong: one line that names it, status 2, and nothing saved is lost."""
 
+import json
+import pathlib
+import re
 import shutil
 
 import pytest
@@ -96,7 +99,13 @@ def test_a_folder_without_the_split_is_named(tmp_path, capsys, books):
         ("Distribution.strategy = 'magic'", "'magic'"),
         ("Distribution.num_replicas = 64\nDistribution.strategy = 'mirrored'", "64"),
         ("Distribution.num_replicas = 0\nDistribution.strategy = 'mirrored'", "num_replicas"),
+        ("Distribution.num_replicas = 2", "num_replicas is 2, but the strategy is 'one_device'"),
         ("TrainSettings.evaluation_split = 'exam'", "'exam'"),
+        ("CONTEXT = %LENGTH", "%LENGTH is read but nothing sets it"),
+        ("LEARNING_RATE = -1", "CosineDecay.warmup_target"),
+        ("WARMUP_STEPS = -1", "CosineDecay.warmup_steps"),
+        ("DECAY_STEPS = 'x'", "in the settings of CosineDecay"),
+        ("Adam.learning_rate = -1.0", "learning rate"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_named(tmp_path, capsys, binding, named):
@@ -135,8 +144,31 @@ def test_a_checkpoint_of_another_optimizer_is_kept_as_it_is(text_dir, books, cap
     before = runs.fingerprints(text_dir)
     flags = runs.text_flags(books, "Experiment.optimizer = @SGD", "SGD.momentum = 0.9")
     line = runs.refusal(capsys, train.main, *flags, f"--model_dir={text_dir}")
-    assert str(text_dir) in line
+    assert str(text_dir) in line and "optimizer is 'Adam' there and 'SGD' now" in line
     assert runs.fingerprints(text_dir) == before
+
+
+def test_a_directory_of_another_task_is_kept_as_it_is(text_dir, capsys):
+    # The vocabularies happen to be equal, so the weights alone would fit.
+    before = runs.fingerprints(text_dir)
+    flags = runs.copy_flags("PerceiverARBackbone.positions = 'rotary'")
+    line = runs.refusal(capsys, train.main, *flags, f"--model_dir={text_dir}")
+    assert "task is 'BooksTask' there and 'CopyTask' now" in line
+    assert runs.fingerprints(text_dir) == before
+
+
+@pytest.mark.parametrize("main", [evaluate.main, generate.main, export.main])
+def test_a_checkpoint_is_not_read_into_another_model(text_dir, tmp_path, capsys, main):
+    # The weights of 2 heads and of 4 have the same shapes.
+    flags = [f"--model_dir={text_dir}", "--gin_bindings=PerceiverARBackbone.num_heads = 4"]
+    flags += [f"--output={tmp_path / 'output'}"]
+    assert "num_heads is 2 there and 4 now" in runs.refusal(capsys, main, *flags)
+    assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize("main", [train.main, evaluate.main, generate.main, export.main])
+def test_an_empty_model_dir_is_refused(capsys, main):
+    assert "--model_dir: must not be empty" in runs.refusal(capsys, main, "--model_dir=")
 
 
 @pytest.fixture
@@ -163,7 +195,45 @@ def test_a_torn_checkpoint_is_named_and_the_others_stay(torn_dir, books, tmp_pat
     assert runs.call(generate.main, *flags) == 0
 
 
-@pytest.mark.parametrize("name", ["model.json"])
+def test_the_remedy_for_a_torn_checkpoint_works(torn_dir, books, capsys):
+    flags = [*runs.text_flags(books), f"--model_dir={torn_dir}"]
+    remedy = re.search(r"if torn, delete (\S+)", runs.refusal(capsys, train.main, *flags))[1]
+    for path in torn_dir.glob(pathlib.Path(remedy).name):
+        path.unlink()
+    assert runs.call(train.main, *flags) == 0
+    assert "step 3 of 6" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", ["missing", "torn", "older"])
+def test_a_run_goes_on_whatever_became_of_the_state_file(text_dir, books, tmp_path, capsys, damage):
+    model_dir = shutil.copytree(text_dir, tmp_path / "run")
+    state = model_dir / "checkpoint"
+    text = state.read_text()
+    if damage == "missing":
+        state.unlink()
+    else:
+        state.write_text(text[:30] if damage == "torn" else text.replace("ckpt-6", "ckpt-3"))
+    assert runs.call(generate.main, f"--model_dir={model_dir}", "--max_new_tokens=1") == 0
+    flags = [*runs.text_flags(books, "STEPS = 9"), f"--model_dir={model_dir}"]
+    assert runs.call(train.main, *flags) == 0
+    assert "step 6 of 9" in capsys.readouterr().out
+    assert sorted(path.name for path in model_dir.glob("*.index")) == [
+        "ckpt-3.index",
+        "ckpt-6.index",
+        "ckpt-9.index",
+    ]
+
+
+def test_a_constant_learning_rate_is_that_of_the_configuration(books, tmp_path, capsys):
+    flags = [*runs.text_flags(books), f"--model_dir={tmp_path / 'run'}"]
+    for steps, rate in ((3, 0.25), (6, 0.5)):
+        again = runs.bind(f"STEPS = {steps}", f"Adam.learning_rate = {rate}")
+        assert runs.call(train.main, *flags, *again) == 0
+    lines = (tmp_path / "run" / "train_log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["learning_rate"] for line in lines] == [0.25, 0.5]
+
+
+@pytest.mark.parametrize("name", ["model.json", "operative_config.gin"])
 def test_a_torn_description_is_named(torn_dir, books, capsys, name):
     content = (torn_dir / name).read_bytes()
     (torn_dir / name).write_bytes(content[: len(content) // 2])
@@ -180,6 +250,7 @@ def test_a_torn_description_is_named(torn_dir, books, capsys, name):
         (evaluate.main, ["--num_latents=9"], "--num_latents must lie in 1 … 8"),
         (evaluate.main, ["--num_latents=0"], "--num_latents must lie in 1 … 8"),
         (evaluate.main, ["--batch_size=-1"], "batch_size"),
+        (evaluate.main, ["--batch_size=0"], "batch_size"),
         (evaluate.main, ["--gin_bindings=Nobody.x = 1"], "Nobody"),
         (export.main, ["--checkpoint=7", "--output=/nowhere"], "no checkpoint of step 7"),
         (generate.main, ["--checkpoint=7"], "no checkpoint of step 7"),

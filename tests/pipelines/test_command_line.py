@@ -74,3 +74,13 @@ def test_a_mode_that_there_is_not_is_named(capsys):
 def test_a_prompt_comes_from_one_place(capsys):
     flags = ["--model_dir=x", "--prompt=a", "--prompt_file=b"]
     assert "--prompt_file" in runs.refusal(capsys, generate.main, *flags)
+
+
+def test_ctrl_c_is_one_line_and_the_status_of_the_shell(capsys):
+    def main():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        command_line.run(main)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"

@@ -132,8 +132,15 @@ REFUSED_TOKENS = [
     ({"lengths": [-1, 1, 4]}, "lengths must lie between 1 and the width"),
     ({"token_ids": np.full((3, 7), 259)}, "token_ids must lie in 0 … 258"),
     ({"token_ids": np.full((3, 7), -1)}, "token_ids must lie in 0 … 258"),
+    ({"token_ids": np.full((2, 7), 5)}, "lengths must hold one number for each row of token_ids"),
+    ({"token_ids": np.full((0, 7), 5)}, "token_ids must hold at least one row"),
+]
+NOT_ONE_A_ROW = [
+    ({name: [1, 1]}, f"{name} must hold one number for each row of")
+    for name in ("max_new_tokens", "seed", "temperature", "top_p")
 ]
 REFUSED_SAMPLING = [
+    *NOT_ONE_A_ROW,
     ({"max_new_tokens": [8, -1, 8]}, "max_new_tokens must not be negative"),
     ({"temperature": [1.0, -0.5, 1.0]}, "temperature must be"),
     ({"temperature": [1.0, np.nan, 1.0]}, "temperature must be"),
@@ -175,6 +182,7 @@ def test_generate_refuses_by_name(text_model, changed, named):
     ("changed", "named"),
     [
         *REFUSED_SAMPLING,
+        ({"text": []}, "text must hold at least one row"),
         ({"text": ["x" * 40, "a", "b"]}, "the bytes of text + 1 + max_new_tokens must not exceed"),
         # 15 characters, 30 bytes.
         ({"text": ["ö" * 16, "a", "b"]}, "the bytes of text + 1 + max_new_tokens must not exceed"),

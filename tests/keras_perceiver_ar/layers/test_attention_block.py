@@ -125,3 +125,10 @@ def test_dropout_without_a_seed_draws_from_the_layer_s_own():
 def test_dropout_must_lie_in_its_range(block, dropout):
     with pytest.raises(ValueError, match=f"`dropout` must .* dropout={dropout}"):
         block(2, dropout=dropout)
+
+
+@pytest.mark.parametrize("layer", [kpar.layers.LatentBlock, kpar.layers.CrossAttentionBlock])
+@pytest.mark.parametrize("num_heads", [0, 2.0, None])
+def test_heads_that_are_none(layer, num_heads):
+    with pytest.raises(ValueError, match="`num_heads` must be an integer ≥ 1"):
+        layer(num_heads)

@@ -68,3 +68,9 @@ def test_index_dimensions_must_match_the_tables(num_rows, positions):
     layer = kpar.layers.PositionEmbedding(num_rows, 6)
     with pytest.raises(ValueError, match=r"index dimension.*num_rows=\("):
         layer(positions)
+
+
+@pytest.mark.parametrize("arguments", [(0, 8), (5, 0), ((), 8), ((3, 0), 8), (2.5, 8)])
+def test_sizes_that_are_none(arguments):
+    with pytest.raises(ValueError, match="must be an integer ≥ 1"):
+        kpar.layers.PositionEmbedding(*arguments)

@@ -236,6 +236,10 @@ def test_mixed_bfloat16_computes_in_bfloat16():
         ("num_latents=25, max_context=24", {"num_latents": 25}),
         ("positions='fourier'", {"positions": "fourier"}),
         ("dropout=1.0", {"dropout": 1.0}),
+        (
+            "positions.width=12, input_width=16",
+            {"positions": kpar.layers.PositionEmbedding(25, 12)},
+        ),
         ("attention width 16, num_heads=3", {"num_heads": 3}),
         ("attention width 10, num_heads=4", {"cross_attention_width": 10, "num_cross_heads": 4}),
     ],
@@ -256,3 +260,38 @@ def test_refusals_of_a_call(model):
 def test_no_latent_blocks():
     backbone = kpar.models.PerceiverARBackbone(**{**SIZES, "num_layers": 0})
     assert compiled(backbone)(random_ids(0, 2, WIDTH)).shape == (2, LATENTS, 16)
+
+
+@pytest.mark.parametrize("context", [WIDTH, None])
+def test_symbolic_call(context):
+    backbone = kpar.models.PerceiverARBackbone(**SIZES)
+    inputs = {
+        "token_ids": keras.Input((context,), dtype="int32", name="token_ids"),
+        "lengths": keras.Input((), dtype="int32", name="lengths"),
+    }
+    assert backbone(inputs).shape == (None, LATENTS, 16)
+    assert backbone(inputs, num_latents=2).shape == (None, 2, 16)
+    functional = keras.Model(inputs, backbone(inputs))
+    values = {"token_ids": random_ids(0, 3, WIDTH), "lengths": np.array([1, 5, 7], "int32")}
+    assert (to_numpy(functional(values)) == to_numpy(backbone(values))).all()
+
+
+@pytest.mark.parametrize("kind", ["learned", "sinusoidal"])
+def test_a_trained_table_of_ones_own_is_saved(tmp_path, kind):
+    table = kpar.layers.PositionEmbedding(CONTEXT + 1, 16, kind, trainable=True)
+    backbone = kpar.models.PerceiverARBackbone(**SIZES, positions=table)
+    backbone.save(tmp_path / "backbone.keras")
+    inputs = {"token_ids": random_ids(0, 2, WIDTH)}
+    loaded = keras.saving.load_model(tmp_path / "backbone.keras")
+    assert (to_numpy(loaded(inputs)) == to_numpy(backbone(inputs))).all()
+
+
+def test_heads_too_narrow_to_rotate():
+    backbone = kpar.models.PerceiverARBackbone(**{**SIZES, "num_heads": 8})  # half of 2 channels
+    assert to_numpy(backbone(random_ids(0, 2, WIDTH))).shape == (2, LATENTS, 16)
+
+
+def test_a_misspelt_input_is_named(model):
+    inputs = {"token_ids": random_ids(0, 2, WIDTH), "length": np.array([3, 4])}
+    with pytest.raises(ValueError, match=r"nothing else. Received: \['length', 'token_ids'\]"):
+        model.backbone(inputs)

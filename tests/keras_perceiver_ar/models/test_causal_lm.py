@@ -197,3 +197,18 @@ def test_a_copy_is_a_model_of_its_own(data):
 def test_the_backbone_must_be_one():
     with pytest.raises(ValueError, match="`backbone` must be a PerceiverARBackbone. Received: 3"):
         kpar.models.PerceiverARCausalLM(3)
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 1), (2, 13), (2, 11), (3, 12)])
+def test_labels_must_be_one_for_each_input(model, shape):
+    inputs = {"token_ids": random_ids(0, 2, 12)}
+    with pytest.raises(ValueError, match=r"one label for each input.*\(2, 12\). Received: shape"):
+        model.latent_labels(inputs, np.ones(shape, "int32"))
+
+
+def test_fit_refuses_labels_of_another_width():
+    model = tiny_model(num_layers=1)
+    model.compile("sgd", loss=kpar.training.PerceiverARLoss())
+    ids = random_ids(0, 2, 13)
+    with pytest.raises(ValueError, match="one label for each input"):
+        model.fit({"token_ids": ids[:, :-1]}, ids, verbose=0)

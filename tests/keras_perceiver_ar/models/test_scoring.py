@@ -104,3 +104,18 @@ def test_rows_of_one_and_two_inputs(model, width):
 def test_rows_beyond_the_context_are_refused(model):
     with pytest.raises(ValueError, match=f"max_context={CONTEXT}"):
         model.score({"token_ids": random_ids(0, 1, CONTEXT + 1)})
+
+
+@pytest.mark.parametrize("token_id", [-1, 10**6])
+def test_ids_outside_the_vocabulary_are_refused(model, token_id):
+    # On JAX they would be NaN, or rows counted from the end.
+    ids = random_ids(0, 2, WIDTH)
+    ids[1, 3] = token_id
+    with pytest.raises(ValueError, match=f"`token_ids` must lie in 0 … .* Received: {token_id}"):
+        model.score({"token_ids": ids})
+
+
+@pytest.mark.parametrize("num_latents", [0, -1, 2.5, 25])
+def test_num_latents_out_of_range_are_refused(model, num_latents):
+    with pytest.raises(ValueError, match="num_latents"):
+        model.score({"token_ids": random_ids(0, 1, WIDTH)}, num_latents=num_latents)

@@ -90,3 +90,26 @@ def test_config_round_trip():
     assert isinstance(again, kpar.training.PerceiverARLoss)
     assert again.get_config() == loss.get_config()
     assert float(again(LABELS, LOGITS)) == float(loss(LABELS, LOGITS))
+
+
+def test_one_sample_weight_a_row():
+    labels, logits = np.ones((3, 4), "int32"), np.zeros((3, 4, 5), "float32")
+    loss = kpar.training.PerceiverARLoss(0.0)(labels, logits, np.array([1.0, 2.0, 0.0]))
+    assert float(loss) == pytest.approx(np.log(5))
+
+
+def test_labels_are_not_rounded_where_floats_are_short():
+    labels, logits = np.array([[259]]), np.zeros((1, 1, 300), "float32")
+    logits[0, 0, 259] = 9.0
+    wanted = float(kpar.training.PerceiverARLoss(0.0)(labels, logits))
+    keras.config.set_floatx("bfloat16")
+    try:
+        assert float(kpar.training.PerceiverARLoss(0.0)(labels, logits)) == wanted
+    finally:
+        keras.config.set_floatx("float32")
+
+
+@pytest.mark.parametrize("z_loss", ["x", -1.0, float("nan"), None])
+def test_a_z_loss_that_is_none(z_loss):
+    with pytest.raises(ValueError, match="`z_loss` must be a number"):
+        kpar.training.PerceiverARLoss(z_loss)

@@ -59,3 +59,9 @@ def test_no_labels_reset_and_config(metric, name):
     again = keras.metrics.deserialize(keras.metrics.serialize(metric))
     assert type(again) is type(metric)
     assert again.get_config() == metric.get_config()
+
+
+def test_a_batch_of_more_latents_weighs_more():
+    first, second = (LABELS[:1], LOGITS[:1]), (LABELS[1:, :1], LOGITS[1:, :1])
+    value = result(kpar.training.BitsPerToken(), first, second)
+    assert value == pytest.approx(np.mean(BITS[:3]), rel=1e-6)

@@ -14,7 +14,9 @@ NUMBERS = (signal.SIGTERM, signal.SIGINT)
 @pytest.fixture
 def interruption():
     handlers = [signal.getsignal(number) for number in NUMBERS]
-    yield Interruption()
+    interruption = Interruption()
+    interruption.listen()
+    yield interruption
     for number, handler in zip(NUMBERS, handlers):
         signal.signal(number, handler)
 
@@ -64,6 +66,19 @@ def test_an_interrupted_run_saves_and_says_so(interrupted, number):
     last_line = re.findall(r"^step (\d+)/", out, re.MULTILINE)[-1]
     assert step == int(last_line)
     assert runs.saved_values(model_dir, step)["step/.ATTRIBUTES/VARIABLE_VALUE"] == step
+
+
+@pytest.mark.slow
+def test_an_evaluation_is_interrupted_between_two_batches(tmp_path):
+    flags = runs.copy_flags("CopyTask.evaluation_examples = 10000000", "STEPS = 3")
+    flags += [f"--model_dir={tmp_path}", "--mode=train_and_evaluate"]
+    process = runs.start("pipelines.train", *flags)
+    runs.read_until(process, "evaluating validation", process.stderr)
+    process.send_signal(signal.SIGTERM)
+    status, out, err = runs.finish(process)
+    assert status == 128 + signal.SIGTERM
+    assert "SIGTERM: saved at step 3" in out and "Traceback" not in err
+    assert "evaluation |" not in out
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+INPUTS = {"token_ids", "lengths", "positions"}
+
 
 def check_sizes(**sizes):
     """Refuses numbers that are no sizes.
@@ -33,6 +35,44 @@ def check_num_latents(num_latents, max_context):
         )
 
 
+def check_ids(token_ids, vocab_size):
+    """Refuses ids that no table has a row for. On an accelerator they would become NaN or zeros.
+
+    Args:
+        token_ids: anything. Looked at if it is an array or a list: to read a tensor would wait for
+            the device, and one that is being traced cannot be read.
+        vocab_size: int. V.
+
+    Raises:
+        ValueError: names an id.
+    """
+    if not isinstance(token_ids, (np.ndarray, list, tuple)):
+        return
+    values = np.asarray(token_ids)
+    wrong = values[(values < 0) | (values >= vocab_size)]
+    if wrong.size:
+        raise ValueError(f"`token_ids` must lie in 0 … {vocab_size - 1}. Received: {wrong[0]}")
+
+
+def check_labels(labels, token_ids):
+    """Refuses labels that do not belong to the inputs one by one.
+
+    Args:
+        labels: (B, M) or (B, M, …).
+        token_ids: (B, M).
+
+    Raises:
+        ValueError: another number of them.
+    """
+    shape, wanted = tuple(np.shape(labels)), tuple(np.shape(token_ids))
+    pairs = zip(shape[:2], wanted, strict=False)
+    if len(shape) < 2 or any(None not in pair and pair[0] != pair[1] for pair in pairs):
+        raise ValueError(
+            "`labels` must hold one label for each input, the input that comes after it: shape "
+            f"{wanted}. Received: shape {shape}"
+        )
+
+
 def check_inputs(inputs, max_context, num_index_dimensions):
     """Refuses inputs of shapes that a model cannot read.
 
@@ -44,8 +84,12 @@ def check_inputs(inputs, max_context, num_index_dimensions):
     Raises:
         ValueError: names the input.
     """
-    if "token_ids" not in inputs:
-        raise ValueError(f"`inputs` must hold `token_ids`. Received: {sorted(inputs)}")
+    unknown = inputs.keys() - INPUTS
+    if "token_ids" not in inputs or unknown:
+        raise ValueError(
+            "`inputs` must hold `token_ids` and may hold `lengths` and `positions`, nothing else. "
+            f"Received: {sorted(inputs)}"
+        )
     shape = np.shape(inputs["token_ids"])
     if len(shape) != 2 or shape[1] == 0:
         raise ValueError(
