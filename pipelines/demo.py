@@ -112,17 +112,25 @@ def _evaluate(model_dir):
 
 def _run(module, *arguments):
     command = [sys.executable, "-m", module, *map(str, arguments)]
-    print(f"\n$ python {shlex.join(command[1:])}", flush=True)
+    _show(command)
     status = subprocess.run(command).returncode
     if status:
         sys.exit(status if status > 0 else 128 - status)
+
+
+def _show(command):
+    """A command as it can be typed in this folder."""
+    interpreter = pathlib.Path(command[0])
+    if interpreter.is_relative_to(pathlib.Path.cwd()):
+        interpreter = interpreter.relative_to(pathlib.Path.cwd())
+    print(f"\n$ {shlex.join([str(interpreter), *command[1:]])}", flush=True)
 
 
 def _ask_plain(version, signature, inputs):
     script = pathlib.Path(__file__).parent.parent / "savedmodels" / "try_plain.py"
     command = [sys.executable, str(script), str(version), json.dumps(inputs)]
     command += ["--signature", signature]
-    print(f"\n$ python {shlex.join(command[1:])}", flush=True)
+    _show(command)
     answer = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if answer.returncode:
         sys.exit(answer.returncode)
