@@ -40,11 +40,6 @@ class Distribution:
                 f"got {self.strategy!r}"
             )
         check_integer("Distribution.num_replicas", self.num_replicas, optional=True)
-        if self.num_replicas is not None and self.strategy != "mirrored":
-            raise UserError(
-                f"Distribution.num_replicas is {self.num_replicas}, but the strategy is "
-                f"{self.strategy!r}: it is for Distribution.strategy = 'mirrored'"
-            )
         if self.strategy == "one_device":
             return tf.distribute.get_strategy()
         if self.strategy == "mirrored":

@@ -11,6 +11,7 @@ from pipelines import checkpoints, configuration
 from pipelines.command_line import user_errors
 from pipelines.configuration import Experiment, TrainSettings
 from pipelines.distribution import Distribution
+from pipelines.errors import UserError
 from pipelines.training.evaluation import make_evaluator
 from pipelines.training.input import check_batch_size, distribute
 from pipelines.training.interruption import Interrupted, Interruption
@@ -37,7 +38,14 @@ def train(model_dir, evaluate=False):
     interruption = Interruption()
     settings = configuration.make(TrainSettings)
     experiment = configuration.make(Experiment)
-    strategy = configuration.make(Distribution).make()
+    distribution = configuration.make(Distribution)
+    strategy = distribution.make()
+    # Here alone: whoever evaluates a run on fewer devices than it had only names the strategy.
+    if distribution.num_replicas not in (None, strategy.num_replicas_in_sync):
+        raise UserError(
+            f"Distribution.num_replicas is {distribution.num_replicas}, but the strategy "
+            f"{distribution.strategy!r} has {strategy.num_replicas_in_sync}: it is for 'mirrored'"
+        )
     check_batch_size("TrainSettings.batch_size", settings.batch_size, strategy)
     keras.utils.set_random_seed(settings.seed)
     with strategy.scope():

@@ -99,7 +99,7 @@ def test_a_folder_without_the_split_is_named(tmp_path, capsys, books):
         ("Distribution.strategy = 'magic'", "'magic'"),
         ("Distribution.num_replicas = 64\nDistribution.strategy = 'mirrored'", "64"),
         ("Distribution.num_replicas = 0\nDistribution.strategy = 'mirrored'", "num_replicas"),
-        ("Distribution.num_replicas = 2", "num_replicas is 2, but the strategy is 'one_device'"),
+        ("Distribution.num_replicas = 2", "num_replicas is 2, but the strategy 'one_device' has 1"),
         ("TrainSettings.evaluation_split = 'exam'", "'exam'"),
         ("CONTEXT = %LENGTH", "%LENGTH is read but nothing sets it"),
         ("LEARNING_RATE = -1", "CosineDecay.warmup_target"),
