@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test lint format demo check-tpu-requirements wheel clean
+.PHONY: help test test-combinations lint format demo check-tpu-requirements wheel clean
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
@@ -11,7 +11,7 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check
 PYTEST := $(PYTHON) -m pytest -n 2 --dist loadfile --durations=5
 
 # TensorFlow's start-up notes would bury what a target has to say.
-test demo: export TF_CPP_MIN_LOG_LEVEL := 3
+test test-combinations demo: export TF_CPP_MIN_LOG_LEVEL := 3
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
@@ -54,6 +54,12 @@ test: $(READY) ## run the tests: all on TensorFlow, those of the model also on J
 	@KERAS_BACKEND=tensorflow $(PYTEST) tests
 	@echo "tests of the model on the JAX backend"
 	@KERAS_BACKEND=jax $(PYTEST) tests/keras_perceiver_ar tests/golden
+
+test-combinations: $(READY) ## run the model in every pair of its options, on both backends (an hour)
+	@for backend in tensorflow jax; do \
+	    KERAS_BACKEND=$$backend PERCEIVER_AR_COMBINATIONS=all \
+	        $(PYTEST) --dist worksteal tests/keras_perceiver_ar/test_combinations.py || exit 1; \
+	done
 
 lint: $(READY) ## check the rules and the formatting
 	@$(PYTHON) -m ruff check .

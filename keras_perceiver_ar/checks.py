@@ -17,6 +17,18 @@ def check_sizes(**sizes):
             raise ValueError(f"`{name}` must be an integer ≥ {least}. Received: {name}={value!r}")
 
 
+def check_rates(**rates):
+    """Refuses numbers that are no rates of dropout.
+
+    Raises:
+        ValueError: not a number in [0, 1).
+    """
+    for name, value in rates.items():
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not 0 <= value < 1:
+            raise ValueError(f"`{name}` must lie in [0, 1). Received: {name}={value!r}")
+
+
 def check_num_latents(num_latents, max_context):
     """Refuses numbers of latents that no row could hold.
 

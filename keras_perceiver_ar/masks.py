@@ -38,36 +38,59 @@ def latent_steps(lengths, num_latents):
     return ops.maximum(ops.expand_dims(ops.cast(lengths, "int32"), 1) + offsets, -1)
 
 
-def cross_attention_mask(steps, num_inputs):
+def repeat_latents(values, latents_per_position):
+    """Gives every latent of a position what belongs to the position.
+
+    Args:
+        values: (B, U, …), one entry for each of U positions.
+        latents_per_position: int. n.
+
+    Returns:
+        (B, U · n, …); the n latents of a position stand side by side.
+    """
+    return values if latents_per_position == 1 else ops.repeat(values, latents_per_position, axis=1)
+
+
+def cross_attention_mask(steps, input_steps):
     """The mask of the cross-attention: a latent reads inputs up to and including its own.
 
     Padding needs no term of its own: it lies behind every step.
 
     Args:
         steps: int32 (B, N), as `latent_steps` gives them.
-        num_inputs: int. M.
+        input_steps: int, M inputs in their order; or int32 (M,) or (B, M), the step of each, where
+            some were left out.
 
     Returns:
         bool (B, N, M), True where attention is allowed. The row of a step −1 is all False.
     """
-    return ops.arange(num_inputs, dtype="int32") <= ops.expand_dims(steps, -1)
+    rank = len(getattr(input_steps, "shape", ()))
+    if rank == 0:
+        input_steps = ops.arange(input_steps, dtype="int32")
+    elif rank == 2:
+        input_steps = ops.expand_dims(input_steps, 1)
+    return input_steps <= ops.expand_dims(steps, -1)
 
 
-def latent_attention_mask(steps):
+def latent_attention_mask(steps, keep=None):
     """The mask of the latent stack: causal, and blind to latents that sit on no input.
 
-    The diagonal is always on (as in the original), so that no row of the softmax is empty.
+    The diagonal is always on (as in the original), so that no row of the softmax is empty. Latents
+    of one position see each other.
 
     Args:
         steps: int32 (B, N).
+        keep: bool (B, N) or None. Latents that others may read (`latent_dropout_prob`).
 
     Returns:
         bool (B, N, N), True where attention is allowed.
     """
     queries, keys = ops.expand_dims(steps, -1), ops.expand_dims(steps, -2)
+    allowed = ops.logical_and(queries >= keys, keys >= 0)
+    if keep is not None:
+        allowed = ops.logical_and(allowed, ops.expand_dims(keep, 1))
     index = ops.arange(ops.shape(steps)[1])
-    diagonal = ops.equal(ops.expand_dims(index, -1), index)
-    return ops.logical_or(ops.logical_and(queries >= keys, keys >= 0), diagonal)
+    return ops.logical_or(allowed, ops.equal(ops.expand_dims(index, -1), index))
 
 
 def gather_at_steps(values, steps):

@@ -7,7 +7,9 @@ width.
 import numpy as np
 from keras import ops
 
-# A frozen sinusoidal table is never stored whole: sin(a + b) puts row `p` together from row
+TABLES = ("sinusoidal", "fourier", "linear")
+
+# A frozen table of sines is never stored whole: sin(a + b) puts row `p` together from row
 # `p // _FINE` of a coarse table and row `p % _FINE` of a fine one, both computed in float64. That
 # is right to float32 rounding at any length (the sine of a float32 angle of 1e5 radians is not),
 # and 131,073 rows of width 1024 take 3 MiB of constants instead of 512.
@@ -31,7 +33,7 @@ def positions_from_start(lengths, num_inputs):
 def positions_from_end(lengths, num_inputs):
     """Distance to the last valid input: 0 there, 1, 2, … before it.
 
-    Padding continues from M − 1 downwards, as in the original (`train_input_positions`).
+    Padding continues from M − 1 downwards, as in the original (`use_positions_from_data=False`).
 
     Args:
         lengths: int32 (B,).
@@ -44,27 +46,37 @@ def positions_from_end(lengths, num_inputs):
     return ops.mod(ops.expand_dims(lengths, 1) - 1 - index, num_inputs)
 
 
-def sinusoidal_frequencies(width):
-    """Frequencies of the sinusoidal table: 1 … 1e-4 in equal ratios, float64 (width // 2,)."""
+def _angles(kind, num_rows, width):
+    """Angle of row 0 and its growth from row to row: float64 (width // 2,) each."""
     bands = width // 2
-    return np.exp(np.arange(bands) * -(np.log(1e4) / max(bands - 1, 1)))
+    if kind == "sinusoidal":
+        # Frequencies 1 … 1e-4 in equal ratios.
+        return np.zeros(bands), np.exp(np.arange(bands) * -(np.log(1e4) / max(bands - 1, 1)))
+    # Fourier: positions −1 … 1, frequencies 1 … rows / 2 in equal steps, times π.
+    frequencies = np.pi * np.linspace(1.0, num_rows / 2, bands)
+    return -frequencies, frequencies * 2.0 / max(num_rows - 1, 1)
 
 
-def sinusoidal_rows(positions, num_rows, width):
-    """Rows of the original's sinusoidal table.
+def table_rows(kind, positions, num_rows, width):
+    """Rows of one of the original's frozen position tables.
 
     Args:
+        kind: one of `TABLES`.
         positions: int32 (…). Clipped to 0 … num_rows − 1.
-        num_rows: int. Rows of the table, the longest context + 1.
-        width: int. C. The first half holds sines, the second cosines; an odd last column is 0.
+        num_rows: int. Rows of the table; the longest context + 1 for sequences.
+        width: int. C. The first half holds sines, the second cosines, an odd last column is 0; all
+            columns of a linear table are the position itself.
 
     Returns:
         float32 (…, C).
     """
     positions = ops.clip(positions, 0, num_rows - 1)
-    frequencies = sinusoidal_frequencies(width)
-    fine = np.arange(_FINE)[:, None] * frequencies
-    coarse = np.arange(0, num_rows, _FINE)[:, None] * frequencies
+    if kind == "linear":
+        column = ops.expand_dims(ops.cast(positions, "float32"), -1)
+        return ops.broadcast_to(column, (*ops.shape(positions), width))
+    start, step = _angles(kind, num_rows, width)
+    fine = np.arange(_FINE)[:, None] * step
+    coarse = start + np.arange(0, num_rows, _FINE)[:, None] * step
 
     def look_up(function, angles, index):
         return ops.take(ops.convert_to_tensor(function(angles), "float32"), index, axis=0)
@@ -78,9 +90,13 @@ def sinusoidal_rows(positions, num_rows, width):
     return ops.concatenate(halves, axis=-1)
 
 
-def sinusoidal_table(num_rows, width):
+def table(kind, num_rows, width):
     """The whole table at once, to start a trainable one from: float32 NumPy (num_rows, C)."""
-    angles = np.arange(num_rows)[:, None] * sinusoidal_frequencies(width)
+    index = np.arange(num_rows)[:, None]
+    if kind == "linear":
+        return np.broadcast_to(index, (num_rows, width)).astype("float32")
+    start, step = _angles(kind, num_rows, width)
+    angles = start + index * step
     parts = [np.sin(angles), np.cos(angles), np.zeros((num_rows, width % 2))]
     return np.concatenate(parts, axis=-1).astype("float32")
 
@@ -110,17 +126,24 @@ def rotate_channels(x, positions, frequencies, num_heads=None):
 
     Args:
         x: (B, S, H, D).
-        positions: int or float (B, S).
-        frequencies: float32 (F,). The first 2F channels are rotated.
+        positions: int or float (B, S), or (B, S, P) for P index dimensions: each turns its own
+            share of the channels.
+        frequencies: float32 (F,). The first 2 · F · P channels are rotated, F pairs a dimension.
         num_heads: int or None. Heads that are rotated, the first ones; None is all.
 
     Returns:
         (B, S, H, D), dtype of `x`; angles, sines and cosines are float32 whatever that is.
     """
-    width, heads = 2 * len(frequencies), num_heads or x.shape[2]
+    if len(positions.shape) == 2:
+        positions = ops.expand_dims(positions, -1)
+    num_dimensions = positions.shape[-1]
+    width, heads = 2 * len(frequencies) * num_dimensions, num_heads or x.shape[2]
     if num_heads == 0 or width == 0:
         return x
-    angles = ops.cast(positions, "float32")[..., None, None] * ops.convert_to_tensor(frequencies)
+    positions = ops.cast(positions, "float32")
+    frequencies = ops.convert_to_tensor(frequencies)
+    angles = [positions[..., axis, None, None] * frequencies for axis in range(num_dimensions)]
+    angles = angles[0] if num_dimensions == 1 else ops.concatenate(angles, axis=-1)
     cos, sin = ops.cast(ops.cos(angles), x.dtype), ops.cast(ops.sin(angles), x.dtype)
     first, second = x[:, :, :heads, 0:width:2], x[:, :, :heads, 1:width:2]
     rotated = ops.stack([first * cos - second * sin, second * cos + first * sin], axis=-1)

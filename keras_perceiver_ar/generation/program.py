@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 
-from keras_perceiver_ar.checks import check_num_latents
 from keras_perceiver_ar.generation.arguments import (
     per_row,
     read_integer,
@@ -12,7 +11,8 @@ from keras_perceiver_ar.generation.arguments import (
     read_stop_ids,
     row_seeds,
 )
-from keras_perceiver_ar.generation.decode_loop import check_positions, decode, refill_size
+from keras_perceiver_ar.generation.cached_steps import prefill_size, refill_size
+from keras_perceiver_ar.generation.decode_loop import decode, read_use_cache
 from keras_perceiver_ar.generation.sampler import Sampler
 
 # Rows are given room in multiples of this, so that prompts of many lengths share one program.
@@ -53,13 +53,13 @@ class GenerateProgram:
         """
         return _Deferred(lambda: cls(model))
 
-    def __call__(self, inputs, max_new_tokens, sampler, seed, num_latents, refill, stop_ids):
+    def __call__(self, inputs, max_new_tokens, sampler, seed, num_latents, caching, stop_ids):
         """See `PerceiverARCausalLM.generate`."""
         backbone = self.model.backbone
         max_context = backbone.max_context
         inputs = inputs if isinstance(inputs, dict) else {"token_ids": inputs}
         # What makes no sense is refused before anything compiles.
-        check_positions(backbone)
+        caching = caching | {"use_cache": read_use_cache(caching["use_cache"], backbone)}
         prompts, lengths = read_prompts(inputs, backbone.vocab_size)
         batch, width = prompts.shape
         max_new_tokens = read_integer("max_new_tokens", max_new_tokens)
@@ -73,8 +73,9 @@ class GenerateProgram:
         if num_latents is None:
             num_latents = backbone.num_latents
         num_latents = read_integer("num_latents", num_latents)
-        check_num_latents(num_latents, max_context)
-        refill_size(refill, num_latents)
+        num_positions = backbone.num_positions(num_latents)
+        refill_size(caching["refill"], num_positions)
+        prefill_size(caching["prefill"], num_positions)
         stop_ids = read_stop_ids(stop_ids, backbone.vocab_size)
         room = min(-(-longest // ROOM_STEP) * ROOM_STEP, max_context)
         token_ids = np.zeros((batch, room), "int32")
@@ -92,7 +93,7 @@ class GenerateProgram:
             data["positions"] = read_positions(inputs["positions"], longest, room)
         options = {
             "num_latents": num_latents,
-            "refill": refill,
+            **caching,
             "stop_ids": stop_ids,
             "cut_before_temperature": sampler.cut_before_temperature,
         }

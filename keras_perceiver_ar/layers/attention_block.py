@@ -3,9 +3,10 @@
 import keras
 
 from keras_perceiver_ar import randomness
-from keras_perceiver_ar.checks import check_sizes
+from keras_perceiver_ar.checks import check_rates, check_sizes
 from keras_perceiver_ar.layers.feed_forward import FeedForward, get_activation, squared_relu
 from keras_perceiver_ar.layers.multi_head_attention import MultiHeadAttention
+from keras_perceiver_ar.rematerialize import rematerialize
 
 EPSILON = 1e-5
 
@@ -22,7 +23,13 @@ class AttentionBlock(keras.layers.Layer):
         mlp_factor: number. Hidden width of the MLP over that of the latents.
         activation: name or function, of the MLP.
         dropout: float in [0, 1). On the output of the attention and of the MLP.
+        attention_dropout: float in [0, 1). On the attention probabilities.
         rotary: `RotaryEmbedding` or None.
+        route: `AttentionRoute` or None. How much of the score matrix is held at once.
+        query_residual: bool. Whether the attention is added to the latents or takes their place.
+        rematerialize: bool. Computes the block again in the backward pass instead of keeping what
+            is in it. Dropout draws the same masks again (with `keras.remat` around a Keras layer it
+            does not).
         seed: int or None. Of the dropout, where a call brings no seed of its own.
     """
 
@@ -33,22 +40,30 @@ class AttentionBlock(keras.layers.Layer):
         mlp_factor=4,
         activation=squared_relu,
         dropout=0.0,
+        attention_dropout=0.0,
         rotary=None,
+        route=None,
+        query_residual=True,
+        rematerialize=False,
         seed=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_sizes(num_heads=num_heads)
-        if not 0 <= dropout < 1:
-            raise ValueError(f"`dropout` must lie in [0, 1). Received: dropout={dropout}")
+        check_rates(dropout=dropout, attention_dropout=attention_dropout)
         self.num_heads = num_heads
         self.attention_width = attention_width
         self.mlp_factor = mlp_factor
         self.activation = get_activation(activation)
         self.dropout = dropout
+        self.attention_dropout = attention_dropout
         self.rotary = rotary
+        self.route = route
+        self.query_residual = query_residual
+        self.rematerialize = rematerialize
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
+        draws = dropout or attention_dropout
+        self.seed_generator = keras.random.SeedGenerator(seed) if draws else None
 
     def _norm(self, name, shape):
         layer = keras.layers.LayerNormalization(epsilon=EPSILON, name=name, dtype=self.dtype_policy)
@@ -61,7 +76,10 @@ class AttentionBlock(keras.layers.Layer):
         self.attention = MultiHeadAttention(
             self.num_heads,
             self.attention_width,
+            output_width=width,
             rotary=self.rotary,
+            route=self.route,
+            dropout=self.attention_dropout,
             name="attention",
             dtype=self.dtype_policy,
         )
@@ -91,16 +109,47 @@ class AttentionBlock(keras.layers.Layer):
         Returns:
             (B, N, C).
         """
-        rate = self.dropout if training else 0.0
-        if rate and seed is None:
-            seed = self.seed_generator.next()
-        after_attention, after_mlp = (
-            (randomness.fold_in(seed, 0), randomness.fold_in(seed, 1)) if rate else (None, None)
+        seed = self._training_seed(training, seed)
+        after_attention, after_mlp, within = (
+            None if seed is None else randomness.fold_in(seed, number) for number in range(3)
         )
-        attended = self.attention.attend(query, key, value, attention_mask)
-        latents = latents + randomness.dropout(attended, rate, after_attention)
+        rate = 0.0 if seed is None else self.dropout
+        attended = self.attention.attend(query, key, value, attention_mask, within)
+        attended = randomness.dropout(attended, rate, after_attention)
+        latents = latents + attended if self.query_residual else attended
         hidden = self.mlp(self.mlp_norm(latents))
         return latents + randomness.dropout(hidden, rate, after_mlp)
+
+    def _training_seed(self, training, seed):
+        """The seed of a call: None where no dropout acts, one of the layer's own where none came.
+
+        Never drawn while a block is rematerialised: that would draw another one the second time.
+        """
+        if not training or self.seed_generator is None:
+            return None
+        return self.seed_generator.next() if seed is None else seed
+
+    def _run(self, function, training, seed, *tensors):
+        """`function(*tensors, training, seed)`, rematerialised if that was asked for."""
+        seed = self._training_seed(training, seed)
+        if not (training and self.rematerialize):
+            return function(*tensors, training, seed)
+        return rematerialize(function, *tensors, training, seed)
+
+    def enable_lora(self, rank, **kwargs):
+        """Freezes the block's projections and trains a product of low rank beside each.
+
+        Args:
+            rank: int.
+            kwargs: other arguments of `keras.layers.Dense.enable_lora`.
+        """
+        for layer in (self.attention, self.mlp):
+            layer.enable_lora(rank, **kwargs)
+
+    def quantize(self, mode, **kwargs):
+        """Quantises the block's projections, as `keras.layers.Dense.quantize` does."""
+        for layer in (self.attention, self.mlp):
+            layer.quantize(mode, **kwargs)
 
     def compute_output_shape(self, latents_shape, *_, **__):
         return latents_shape
@@ -113,12 +162,17 @@ class AttentionBlock(keras.layers.Layer):
             "mlp_factor": self.mlp_factor,
             "activation": keras.activations.serialize(self.activation),
             "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
             "rotary": keras.saving.serialize_keras_object(self.rotary),
+            "route": keras.saving.serialize_keras_object(self.route),
+            "query_residual": self.query_residual,
+            "rematerialize": self.rematerialize,
             "seed": self.seed,
         }
 
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        config["rotary"] = keras.saving.deserialize_keras_object(config["rotary"])
+        for name in ("rotary", "route"):
+            config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)

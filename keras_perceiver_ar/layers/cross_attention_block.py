@@ -16,7 +16,12 @@ class CrossAttentionBlock(AttentionBlock):
         mlp_factor: number. Hidden width of the MLP over that of the latents.
         activation: name or function, of the MLP.
         dropout: float in [0, 1). On the output of the attention and of the MLP.
+        attention_dropout: float in [0, 1). On the attention probabilities.
         rotary: `RotaryEmbedding` or None.
+        route: `AttentionRoute` or None. How much of the score matrix is held at once.
+        query_residual: bool. Whether the attention is added to the latents or takes their place
+            (`encoder_use_query_residual`).
+        rematerialize: bool. Computes the block again in the backward pass.
         seed: int or None. Of the dropout, where a call brings no seed of its own.
 
     Call arguments:
@@ -62,6 +67,18 @@ class CrossAttentionBlock(AttentionBlock):
         training=False,
         seed=None,
     ):
+        return self._run(
+            self._read,
+            training,
+            seed,
+            latents,
+            inputs,
+            attention_mask,
+            latent_positions,
+            input_positions,
+        )
+
+    def _read(self, latents, inputs, mask, latent_positions, input_positions, training, seed):
         query = self.project_query(latents, latent_positions)
         key, value = self.project_key_value(inputs, input_positions)
-        return self.update(latents, query, key, value, attention_mask, training, seed)
+        return self.update(latents, query, key, value, mask, training, seed)

@@ -54,6 +54,16 @@ class FeedForward(keras.layers.Layer):
     def call(self, x):
         return self.down(self.activation(self.up(x)))
 
+    def enable_lora(self, rank, **kwargs):
+        """Freezes both layers and trains a product of low rank beside each (as `Dense` does)."""
+        for dense in (self.up, self.down):
+            dense.enable_lora(rank, **kwargs)
+
+    def quantize(self, mode, **kwargs):
+        """Quantises both layers, as `keras.layers.Dense.quantize` does."""
+        for dense in (self.up, self.down):
+            dense.quantize(mode, **kwargs)
+
     def compute_output_shape(self, x_shape):
         return (*x_shape[:-1], self.width or x_shape[-1])
 

@@ -15,7 +15,11 @@ class LatentBlock(AttentionBlock):
         mlp_factor: number. Hidden width of the MLP over that of the latents.
         activation: name or function, of the MLP.
         dropout: float in [0, 1). On the output of the attention and of the MLP.
+        attention_dropout: float in [0, 1). On the attention probabilities.
         rotary: `RotaryEmbedding` or None.
+        route: `AttentionRoute` or None. How much of the score matrix is held at once.
+        query_residual: bool. Whether the attention is added to the latents or takes their place.
+        rematerialize: bool. Computes the block again in the backward pass.
         seed: int or None. Of the dropout, where a call brings no seed of its own.
 
     Call arguments:
@@ -46,5 +50,8 @@ class LatentBlock(AttentionBlock):
         return (query, *self.attention.project_key_value(normed, positions))
 
     def call(self, latents, attention_mask=None, positions=None, training=False, seed=None):
+        return self._run(self._think, training, seed, latents, attention_mask, positions)
+
+    def _think(self, latents, mask, positions, training, seed):
         query, key, value = self.project(latents, positions)
-        return self.update(latents, query, key, value, attention_mask, training, seed)
+        return self.update(latents, query, key, value, mask, training, seed)

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_perceiver_ar.attention import dot_product_attention
-from keras_perceiver_ar.checks import check_sizes
+from keras_perceiver_ar.checks import check_rates, check_sizes
 from keras_perceiver_ar.layers.feed_forward import fan_in_initializer
 
 
@@ -20,6 +20,9 @@ class MultiHeadAttention(keras.layers.Layer):
         attention_width: int or None. H · D; None is the width of the queries.
         output_width: int or None. Width of the output; None is that of the queries.
         rotary: `RotaryEmbedding` or None.
+        route: `AttentionRoute` or None. How much of the score matrix is held at once.
+        dropout: float in [0, 1). On the attention probabilities.
+        seed: int or None. Of the dropout, where a call brings no seed of its own.
 
     Call arguments:
         query: (B, N, C).
@@ -27,17 +30,35 @@ class MultiHeadAttention(keras.layers.Layer):
         attention_mask: bool (B, N, M) or None, True where attention is allowed.
         query_positions: int (B, N), needed with `rotary`.
         key_positions: int (B, M), needed with `rotary`.
+        training: bool. Whether dropout acts.
+        seed: uint32 (2,) or None.
 
     Returns:
         (B, N, output_width).
 
     Raises:
-        ValueError: `attention_width` is not a multiple of `num_heads`.
+        ValueError: `attention_width` is not a multiple of `num_heads`, a rate outside [0, 1).
+
+    Example:
+        >>> attention = MultiHeadAttention(num_heads=4)
+        >>> attention(keras.ops.ones((2, 3, 32)), keras.ops.ones((2, 100, 24))).shape
+        (2, 3, 32)
     """
 
-    def __init__(self, num_heads, attention_width=None, output_width=None, rotary=None, **kwargs):
+    def __init__(
+        self,
+        num_heads,
+        attention_width=None,
+        output_width=None,
+        rotary=None,
+        route=None,
+        dropout=0.0,
+        seed=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         check_sizes(num_heads=num_heads)
+        check_rates(dropout=dropout)
         for name, value in (("attention_width", attention_width), ("output_width", output_width)):
             if value is not None:
                 check_sizes(**{name: value})
@@ -45,6 +66,10 @@ class MultiHeadAttention(keras.layers.Layer):
         self.attention_width = attention_width
         self.output_width = output_width
         self.rotary = rotary
+        self.route = route
+        self.dropout = dropout
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
 
     def build(self, query_shape, inputs_shape=None):
         inputs_shape = inputs_shape or query_shape
@@ -86,21 +111,64 @@ class MultiHeadAttention(keras.layers.Layer):
         key = self._rotate(self._split_heads(self.key_dense(inputs)), positions)
         return key, self._split_heads(self.value_dense(inputs))
 
-    def attend(self, query, key, value, attention_mask=None):
-        """Attention over projected heads, and the output projection: (B, N, output_width)."""
-        heads = dot_product_attention(query, key, value, attention_mask)
+    def attend(self, query, key, value, attention_mask=None, seed=None):
+        """Attention over projected heads, and the output projection.
+
+        Args:
+            query: (B, N, H, D).
+            key: (B, M, H, D).
+            value: (B, M, H, D).
+            attention_mask: bool (B, N, M) or None.
+            seed: uint32 (2,) or None. Dropout acts if there is one.
+
+        Returns:
+            (B, N, output_width).
+        """
+        rate = 0.0 if seed is None else self.dropout
+        heads = dot_product_attention(
+            query, key, value, attention_mask, self.route, dropout=rate, seed=seed
+        )
         merged = ops.reshape(
             heads, (-1, ops.shape(heads)[1], self._head_shape[0] * self._head_shape[1])
         )
         return self.output_dense(merged)
 
     def call(
-        self, query, inputs=None, attention_mask=None, query_positions=None, key_positions=None
+        self,
+        query,
+        inputs=None,
+        attention_mask=None,
+        query_positions=None,
+        key_positions=None,
+        training=False,
+        seed=None,
     ):
         if inputs is None:
             inputs, key_positions = query, query_positions
         key, value = self.project_key_value(inputs, key_positions)
-        return self.attend(self.project_query(query, query_positions), key, value, attention_mask)
+        query = self.project_query(query, query_positions)
+        if not (training and self.dropout):
+            seed = None
+        elif seed is None:
+            seed = self.seed_generator.next()
+        return self.attend(query, key, value, attention_mask, seed)
+
+    def enable_lora(self, rank, **kwargs):
+        """Freezes the projections and trains a product of low rank beside each (as `Dense` does).
+
+        Args:
+            rank: int.
+            kwargs: other arguments of `keras.layers.Dense.enable_lora`.
+
+        Reference: Hu et al., arXiv 2106.09685.
+        """
+        for dense in (self.query_dense, self.key_dense, self.value_dense, self.output_dense):
+            dense.enable_lora(rank, **kwargs)
+
+    def quantize(self, mode, **kwargs):
+        """Quantises the projections, as `keras.layers.Dense.quantize` does; the rest stays."""
+        for dense in (self.query_dense, self.key_dense, self.value_dense, self.output_dense):
+            dense.quantize(mode, **kwargs)
 
     def compute_output_shape(self, query_shape, inputs_shape=None):
         return (*query_shape[:-1], self.output_width or query_shape[-1])
@@ -112,10 +180,14 @@ class MultiHeadAttention(keras.layers.Layer):
             "attention_width": self.attention_width,
             "output_width": self.output_width,
             "rotary": keras.saving.serialize_keras_object(self.rotary),
+            "route": keras.saving.serialize_keras_object(self.route),
+            "dropout": self.dropout,
+            "seed": self.seed,
         }
 
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        config["rotary"] = keras.saving.deserialize_keras_object(config["rotary"])
+        for name in ("rotary", "route"):
+            config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)

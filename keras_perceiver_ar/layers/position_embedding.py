@@ -6,7 +6,7 @@ from keras import ops
 from keras_perceiver_ar import positions as positions_lib
 from keras_perceiver_ar.checks import check_sizes
 
-KINDS = ("sinusoidal", "learned")
+KINDS = (*positions_lib.TABLES, "learned")
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -18,9 +18,11 @@ class PositionEmbedding(keras.layers.Layer):
             index dimensions (images: x, y, channel). Text of context M needs M + 1 rows, because
             positions start at 1 and 0 is padding. Positions beyond a table are clipped to it.
         width: int. C.
-        kind: "sinusoidal" or "learned". What the table starts from.
-        trainable: bool or None. None trains a learned table and freezes a sinusoidal one. A frozen
-            sinusoidal table is a constant: no weight, nothing in the checkpoint or the optimizer.
+        kind: "sinusoidal", "fourier", "linear" or "learned" (the original's 'random'). What the
+            table starts from.
+        trainable: bool or None. None trains a learned table and freezes any other. A frozen table
+            that can be computed is a constant: no weight, nothing in the checkpoint or the
+            optimizer. A frozen learned one is a weight that stays random.
         from_end: bool. Count positions back from the last valid input instead of reading them from
             the data (`use_positions_from_data=False`). The model that owns the layer does this.
 
@@ -31,7 +33,7 @@ class PositionEmbedding(keras.layers.Layer):
         (B, S, C).
 
     Raises:
-        ValueError: an unknown kind, a frozen learned table, or index dimensions that do not match.
+        ValueError: an unknown kind, sizes that are none, or index dimensions that do not match.
 
     Example:
         >>> PositionEmbedding(33, 64)(keras.ops.ones((2, 32), "int32")).shape
@@ -47,11 +49,6 @@ class PositionEmbedding(keras.layers.Layer):
         super().__init__(trainable=trains, **kwargs)
         if kind not in KINDS:
             raise ValueError(f"`kind` must be one of {KINDS}. Received: kind={kind!r}")
-        if kind == "learned" and trainable is False:
-            raise ValueError(
-                "A learned table that does not train stays random: use kind='sinusoidal', or leave "
-                f"`trainable` out. Received: kind={kind!r}, trainable={trainable}"
-            )
         rows = num_rows if isinstance(num_rows, (list, tuple)) else (num_rows,)
         for size in rows or (0,):
             check_sizes(num_rows=size)
@@ -60,15 +57,14 @@ class PositionEmbedding(keras.layers.Layer):
         self.width = width
         self.kind = kind
         self.from_end = from_end
-        self._has_weights = trains
+        self._has_weights = trains or kind == "learned"
 
     def build(self, positions_shape=None):
         for axis, rows in enumerate(self.num_rows if self._has_weights else ()):
-            if self.kind == "sinusoidal":
-                table = positions_lib.sinusoidal_table(rows, self.width)
+            initializer = keras.initializers.TruncatedNormal(stddev=1.0)
+            if self.kind != "learned":
+                table = positions_lib.table(self.kind, rows, self.width)
                 initializer = keras.initializers.Constant(table)
-            else:
-                initializer = keras.initializers.TruncatedNormal(stddev=1.0)
             name = f"table_{axis}"
             # An attribute each: `tf.train.Checkpoint` passes over lists of weights in silence.
             weight = self.add_weight(name=name, shape=(rows, self.width), initializer=initializer)
@@ -77,7 +73,7 @@ class PositionEmbedding(keras.layers.Layer):
 
     @property
     def tables(self):
-        """The weights, one for each index dimension; none if the table is frozen."""
+        """The weights, one for each index dimension; none if the table is a constant."""
         axes = range(len(self.num_rows)) if self._has_weights else ()
         return [getattr(self, f"table_{axis}") for axis in axes]
 
@@ -95,9 +91,8 @@ class PositionEmbedding(keras.layers.Layer):
     def _rows(self, axis, index):
         num_rows = self.num_rows[axis]
         if not self._has_weights:
-            return ops.cast(
-                positions_lib.sinusoidal_rows(index, num_rows, self.width), self.compute_dtype
-            )
+            rows = positions_lib.table_rows(self.kind, index, num_rows, self.width)
+            return ops.cast(rows, self.compute_dtype)
         table = ops.cast(self.tables[axis], self.compute_dtype)
         return ops.take(table, ops.clip(index, 0, num_rows - 1), axis=0)
 
@@ -110,6 +105,6 @@ class PositionEmbedding(keras.layers.Layer):
             "num_rows": list(self.num_rows),
             "width": self.width,
             "kind": self.kind,
-            "trainable": self._has_weights,
+            "trainable": self.trainable,
             "from_end": self.from_end,
         }

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_perceiver_ar import positions as positions_lib
+from keras_perceiver_ar.checks import check_sizes
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -18,16 +19,21 @@ class RotaryEmbedding(keras.layers.Layer):
             (`fraction_heads_to_rotate`).
         from_end: bool. Count positions back from the last valid input instead of reading them from
             the data (`use_positions_from_data=False`). The model that owns the layer does this.
+        negative: bool. Count them back as 0, −1, −2, … (`use_negative_rotary_positions`); only with
+            `from_end`.
+        num_index_dimensions: int. P. Each index dimension turns its own share of the rotated
+            channels, with the same ladder of wavelengths; the original knows one.
 
     Call arguments:
         x: (B, S, H, D) queries or keys.
-        positions: int (B, S).
+        positions: int (B, S), or (B, S, P).
 
     Returns:
         (B, S, H, D).
 
     Raises:
-        ValueError: a fraction outside [0, 1], or a wavelength that is not positive.
+        ValueError: a fraction outside [0, 1], a wavelength that is not positive, `negative` without
+            `from_end`, or positions of another number of index dimensions.
 
     Example:
         >>> rotary = RotaryEmbedding(max_wavelength=1024)
@@ -38,7 +44,14 @@ class RotaryEmbedding(keras.layers.Layer):
     """
 
     def __init__(
-        self, max_wavelength, channel_fraction=0.5, head_fraction=1.0, from_end=False, **kwargs
+        self,
+        max_wavelength,
+        channel_fraction=0.5,
+        head_fraction=1.0,
+        from_end=False,
+        negative=False,
+        num_index_dimensions=1,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         for name, value in (
@@ -51,15 +64,34 @@ class RotaryEmbedding(keras.layers.Layer):
             raise ValueError(
                 f"`max_wavelength` must be positive. Received: max_wavelength={max_wavelength}"
             )
+        if negative and not from_end:
+            raise ValueError(
+                "Negative positions count back from the end of a row. Received: negative=True, "
+                "from_end=False"
+            )
+        check_sizes(num_index_dimensions=num_index_dimensions)
+        if from_end and num_index_dimensions > 1:
+            raise ValueError(
+                "Positions from the end have one index dimension. Received: from_end=True, "
+                f"num_index_dimensions={num_index_dimensions}"
+            )
         self.max_wavelength = max_wavelength
         self.channel_fraction = channel_fraction
         self.head_fraction = head_fraction
         self.from_end = from_end
+        self.negative = negative
+        self.num_index_dimensions = num_index_dimensions
         self.built = True
 
     def call(self, x, positions):
         num_heads, head_dim = x.shape[2], x.shape[3]
-        num_rotated = 2 * int(head_dim * self.channel_fraction / 2)
+        dimensions = positions.shape[2] if len(positions.shape) == 3 else 1
+        if dimensions != self.num_index_dimensions:
+            raise ValueError(
+                f"`positions` must have {self.num_index_dimensions} index dimension(s). Received: "
+                f"positions.shape={tuple(positions.shape)}"
+            )
+        num_rotated = 2 * int(head_dim * self.channel_fraction / 2 / dimensions)
         frequencies = positions_lib.rotary_frequencies(num_rotated, self.max_wavelength)
         return positions_lib.rotate_channels(
             x, ops.cast(positions, "float32"), frequencies, int(self.head_fraction * num_heads)
@@ -75,4 +107,6 @@ class RotaryEmbedding(keras.layers.Layer):
             "channel_fraction": self.channel_fraction,
             "head_fraction": self.head_fraction,
             "from_end": self.from_end,
+            "negative": self.negative,
+            "num_index_dimensions": self.num_index_dimensions,
         }

@@ -1,6 +1,17 @@
 """Models of Perceiver AR."""
 
+from keras_perceiver_ar.attention import AttentionRoute
 from keras_perceiver_ar.models.backbone import PerceiverARBackbone
 from keras_perceiver_ar.models.causal_lm import PerceiverARCausalLM
+from keras_perceiver_ar.models.cross_attend import CrossAttend
+from keras_perceiver_ar.models.dropout_rates import DropoutRates
+from keras_perceiver_ar.models.latent_query import LatentQuery
 
-__all__ = ["PerceiverARBackbone", "PerceiverARCausalLM"]
+__all__ = [
+    "AttentionRoute",
+    "CrossAttend",
+    "DropoutRates",
+    "LatentQuery",
+    "PerceiverARBackbone",
+    "PerceiverARCausalLM",
+]

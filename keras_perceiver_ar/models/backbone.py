@@ -3,19 +3,22 @@
 import keras
 from keras import ops
 
-from keras_perceiver_ar import masks, randomness
+from keras_perceiver_ar import masks, randomness, selection
 from keras_perceiver_ar import positions as positions_lib
-from keras_perceiver_ar.checks import check_inputs, check_num_latents, check_sizes
-from keras_perceiver_ar.layers.attention_block import EPSILON
-from keras_perceiver_ar.layers.cross_attention_block import CrossAttentionBlock
-from keras_perceiver_ar.layers.feed_forward import (
-    fan_in_initializer,
-    get_activation,
-    squared_relu,
-)
-from keras_perceiver_ar.layers.latent_block import LatentBlock
+from keras_perceiver_ar.checks import check_inputs, check_sizes
+from keras_perceiver_ar.layers.context_dropout import ContextDropout
+from keras_perceiver_ar.layers.feed_forward import get_activation, squared_relu
+from keras_perceiver_ar.layers.initial_latents import InitialLatents
 from keras_perceiver_ar.layers.rotary_embedding import RotaryEmbedding
+from keras_perceiver_ar.models.combinations import check_combinations, check_latents
+from keras_perceiver_ar.models.cross_attend import CrossAttend
+from keras_perceiver_ar.models.dropout_rates import DropoutRates
+from keras_perceiver_ar.models.latent_query import LatentQuery
+from keras_perceiver_ar.models.latent_stack import LatentStack
 from keras_perceiver_ar.models.position_choice import make_position_layer
+
+# Numbers that a call's seed is folded with; the blocks of the stack count from 0.
+_LATENT_DROPOUT, _INPUT_DROPOUT = 2**20, 2**20 + 1
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -29,22 +32,21 @@ class PerceiverARBackbone(keras.Model):
     Args:
         vocab_size: int. V, the reserved ids 0 pad, 1 EOS, 2 SOS included.
         max_context: int. The largest M.
-        num_latents: int. N.
-        num_layers: int. L, latent blocks after the cross-attention.
+        num_latents: int. N (`z_index_dim`).
+        num_layers: int. L, latent blocks after the cross-attention (`num_transformers_per_block`).
         width: int. C, channels of the latents (`num_z_channels`).
-        num_heads: int. Heads of the latent blocks.
+        num_heads: int. Heads of the latent blocks (`num_transformer_heads`).
         input_width: int or None. Channels of the embedded inputs (`input_embed_dim`); None is
             `width`.
-        num_cross_heads: int or None. Heads of the cross-attention; None is `num_heads`.
-        cross_attention_width: int or None. H · D of the cross-attention; None is `input_width` (the
-            original's shape 'kv').
         mlp_factor: number. Hidden width of each latent block's MLP over `width`.
-        cross_mlp_factor: number or None. The same for the cross-attention block; None is
-            `mlp_factor`.
         activation: name or function, of the MLPs.
         positions: "rotary", "absolute" (frozen sinusoids), "learned", or a `RotaryEmbedding` or
             `PositionEmbedding` of your own making.
-        dropout: float in [0, 1). On the output of every attention and MLP.
+        cross_attend: `CrossAttend` or None. How the latents read the inputs.
+        latent_query: `LatentQuery` or None. What the latents start from.
+        dropout: float in [0, 1), on the output of every attention and MLP, or `DropoutRates`.
+        rematerialize: bool, or a tuple of int. Computes blocks again in the backward pass instead
+            of keeping what is in them: all, none, or the latent blocks of these numbers.
         seed: int or None. Of the dropout, where a call brings no seed of its own.
 
     Call arguments:
@@ -59,11 +61,13 @@ class PerceiverARBackbone(keras.Model):
         num_latents: int or None. Another N for this call: compute can be chosen at evaluation time.
 
     Returns:
-        (B, N, C), the normalised latents; latent n belongs to input `lengths − N + n`.
+        (B, U, C), the normalised latents, one for each position: the mean of its n latents. U is
+        N / n, and N as long as there is one latent a position. Entry u belongs to input
+        `lengths − U + u`.
 
     Raises:
-        ValueError: sizes that do not fit each other, more latents than context, inputs longer than
-            `max_context`.
+        ValueError: sizes that do not fit each other, settings that contradict each other, more
+            latents than context, inputs longer than `max_context`.
 
     Example:
         >>> backbone = PerceiverARBackbone(259, max_context=64, num_latents=8, width=32)
@@ -82,13 +86,13 @@ class PerceiverARBackbone(keras.Model):
         width=1024,
         num_heads=16,
         input_width=None,
-        num_cross_heads=None,
-        cross_attention_width=None,
         mlp_factor=4,
-        cross_mlp_factor=None,
         activation=squared_relu,
         positions="rotary",
+        cross_attend=None,
+        latent_query=None,
         dropout=0.0,
+        rematerialize=False,
         seed=None,
         **kwargs,
     ):
@@ -99,8 +103,8 @@ class PerceiverARBackbone(keras.Model):
             num_layers=num_layers,
             width=width,
             num_heads=num_heads,
+            input_width=width if input_width is None else input_width,
         )
-        check_num_latents(num_latents, max_context)
         self.vocab_size = vocab_size
         self.max_context = max_context
         self.num_latents = num_latents
@@ -108,44 +112,43 @@ class PerceiverARBackbone(keras.Model):
         self.width = width
         self.num_heads = num_heads
         self.input_width = width if input_width is None else input_width
-        self.num_cross_heads = num_heads if num_cross_heads is None else num_cross_heads
-        self.cross_attention_width = (
-            self.input_width if cross_attention_width is None else cross_attention_width
-        )
-        check_sizes(
-            input_width=self.input_width,
-            num_cross_heads=self.num_cross_heads,
-            cross_attention_width=self.cross_attention_width,
-        )
         self.mlp_factor = mlp_factor
-        self.cross_mlp_factor = mlp_factor if cross_mlp_factor is None else cross_mlp_factor
         self.activation = get_activation(activation)
         self.positions = positions
+        self.cross_attend = cross_attend or CrossAttend()
+        self.latent_query = latent_query or LatentQuery()
         self.dropout = dropout
+        self.dropout_rates = DropoutRates.get(dropout)
+        self.rematerialize = rematerialize
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
+        self.seed_generator = keras.random.SeedGenerator(seed) if self.dropout_rates.any else None
+        self.latents_per_position = self.latent_query.latents_per_position
+        self.num_positions(num_latents)  # refuses what does not fit
         self._make_position_layers()
         self._make_layers()
 
     def _make_position_layers(self):
+        offset = int(self.latent_query.offset)
         layer = make_position_layer(
-            self.positions, self.max_context, self.input_width, self.dtype_policy
+            self.positions, self.max_context, self.input_width, self.dtype_policy, offset
+        )
+        check_combinations(
+            self.cross_attend,
+            self.latent_query,
+            self.dropout_rates,
+            self.num_layers,
+            self.num_positions(),
+            layer,
         )
         self.rotary = layer if isinstance(layer, RotaryEmbedding) else None
         self.position_embedding = layer if self.rotary is None else None
         self.positions_from_end = layer.from_end
-        self.num_index_dimensions = 1 if self.rotary is not None else len(layer.num_rows)
+        self.num_index_dimensions = (
+            layer.num_index_dimensions if self.rotary is not None else len(layer.num_rows)
+        )
 
     def _make_layers(self):
-        """Builds every layer at once: all sizes are known, and weights can be loaded at once."""
-        inputs_shape = (None, None, self.input_width)
-        latents_shape = (None, None, self.width)
-        common = {
-            "activation": self.activation,
-            "dropout": self.dropout,
-            "rotary": self.rotary,
-            "dtype": self.dtype_policy,
-        }
+        """Builds every layer at once: all sizes are known, and weights can be loaded."""
         self.token_embedding = keras.layers.Embedding(
             self.vocab_size,
             self.input_width,
@@ -156,37 +159,64 @@ class PerceiverARBackbone(keras.Model):
         self.token_embedding.build((None, None))
         if self.position_embedding is not None and not self.position_embedding.built:
             self.position_embedding.build()
-        self.latent_query = keras.layers.Dense(
+        query = self.latent_query
+        self.initial_latents = InitialLatents(
             self.width,
-            kernel_initializer=fan_in_initializer(),
-            name="latent_query",
+            query.style,
+            self.num_latents if query.style == "learned" else None,
+            query.latents_per_position,
+            query.num_mlp_layers,
+            query.mlp_activation,
+            name="initial_latents",
             dtype=self.dtype_policy,
         )
-        self.latent_query.build(inputs_shape)
-        self.cross_attention_block = CrossAttentionBlock(
-            self.num_cross_heads,
-            self.cross_attention_width,
-            mlp_factor=self.cross_mlp_factor,
-            name="cross_attention_block",
-            **common,
+        self.initial_latents.build((None, None, self.input_width))
+        rates = self.dropout_rates
+        self.context_dropout = ContextDropout(
+            rates.inputs, rates.keep_inputs, rates.prefix_only, name="context_dropout"
         )
-        self.cross_attention_block.build(latents_shape, inputs_shape)
-        for layer in range(self.num_layers):
-            name = f"latent_block_{layer}"
-            block = LatentBlock(self.num_heads, mlp_factor=self.mlp_factor, name=name, **common)
-            block.build(latents_shape)
-            # An attribute each: `tf.train.Checkpoint` passes over lists of Keras layers in silence.
-            setattr(self, name, block)
-        self.final_norm = keras.layers.LayerNormalization(
-            epsilon=EPSILON, name="final_norm", dtype=self.dtype_policy
+        self.latent_stack = LatentStack(
+            self.num_layers,
+            self.width,
+            self.num_heads,
+            self.input_width,
+            self.mlp_factor,
+            self.activation,
+            self.cross_attend,
+            rates,
+            self.rotary,
+            self.rematerialize,
+            self.latents_per_position,
+            name="latent_stack",
+            dtype=self.dtype_policy,
         )
-        self.final_norm.build(latents_shape)
         self.built = True
 
     @property
     def latent_blocks(self):
-        """The latent stack: list of `LatentBlock`."""
-        return [getattr(self, f"latent_block_{layer}") for layer in range(self.num_layers)]
+        """The latent blocks in their order: list of `LatentBlock`."""
+        return self.latent_stack.latent_blocks
+
+    @property
+    def cross_attention_blocks(self):
+        """Every cross-attend in its order: list of `CrossAttentionBlock`."""
+        return self.latent_stack.cross_attention_blocks
+
+    def num_positions(self, num_latents=None):
+        """U = N / n, the positions on which N latents sit, and so the number of predictions.
+
+        Args:
+            num_latents: int or None. Another N.
+
+        Returns:
+            int.
+
+        Raises:
+            ValueError: a number of latents that does not fit.
+        """
+        num_latents = self.num_latents if num_latents is None else num_latents
+        check_latents(num_latents, self.max_context, self.latents_per_position)
+        return num_latents // self.latents_per_position
 
     def build(self, input_shape=None):
         """Nothing is left to build: see `_make_layers`."""
@@ -210,9 +240,11 @@ class PerceiverARBackbone(keras.Model):
         lengths = ops.clip(ops.cast(lengths, "int32"), 0, num_inputs)
         if self.positions_from_end:
             positions = positions_lib.positions_from_end(lengths, num_inputs)
+            if self.rotary is not None and self.rotary.negative:
+                positions = -positions
         elif inputs.get("positions") is not None:
             positions = ops.cast(inputs["positions"], "int32")
-            if self.rotary is not None and len(positions.shape) == 3:
+            if self.num_index_dimensions == 1 and len(positions.shape) == 3:
                 positions = positions[..., 0]
         else:
             positions = positions_lib.positions_from_start(lengths, num_inputs)
@@ -222,55 +254,86 @@ class PerceiverARBackbone(keras.Model):
         """Embedded inputs, (B, M, Cᵢ)."""
         embedded = self.token_embedding(token_ids)
         if self.position_embedding is not None:
-            embedded = embedded + self.position_embedding(positions)
+            # A layer of the user's own making has a dtype of its own.
+            added = self.position_embedding(positions)
+            embedded = embedded + ops.cast(added, embedded.dtype)
         return embedded
+
+    def place_latents(self, token_ids, positions):
+        """Puts n latents on each of U inputs.
+
+        Args:
+            token_ids: int32 (B, U).
+            positions: int32 (B, U) or (B, U, P), of these inputs.
+
+        Returns:
+            (B, U · n, C), and their positions int (B, U · n) or (B, U · n, P) for rotary ones, else
+            None.
+        """
+        positions = positions + int(self.latent_query.offset)
+        latents = self.initial_latents(self.embed(token_ids, positions))
+        if self.rotary is None:
+            return latents, None
+        return latents, masks.repeat_latents(positions, self.latents_per_position)
 
     def call(self, inputs, training=False, seed=None, num_latents=None):
         token_ids, lengths, positions = self.read_inputs(inputs)
-        if training and self.dropout and seed is None:
+        if not training or self.seed_generator is None:
+            seed = None
+        elif seed is None:
             seed = self.seed_generator.next()
 
-        def block_seed(index):
-            return None if seed is None else randomness.fold_in(seed, index)
+        def fold(number):
+            return None if seed is None else randomness.fold_in(seed, number)
 
-        if num_latents is not None:
-            check_num_latents(num_latents, self.max_context)
-        steps = masks.latent_steps(lengths, num_latents or self.num_latents)
-        embedded = self.embed(token_ids, positions)
-        latents = self.latent_query(masks.gather_at_steps(embedded, steps))
-        rotary = self.rotary is not None
-        latent_positions = masks.gather_at_steps(positions, steps) if rotary else None
-        latents = self.cross_attention_block(
-            latents,
-            embedded,
-            attention_mask=masks.cross_attention_mask(steps, ops.shape(token_ids)[1]),
-            latent_positions=latent_positions,
-            input_positions=positions if rotary else None,
-            training=training,
-            seed=block_seed(0),
+        steps = masks.latent_steps(lengths, self.num_positions(num_latents))
+        latents, latent_positions = self.place_latents(
+            masks.gather_at_steps(token_ids, steps), masks.gather_at_steps(positions, steps)
         )
-        latent_mask = masks.latent_attention_mask(steps)
-        for index, block in enumerate(self.latent_blocks):
-            latents = block(
-                latents,
-                attention_mask=latent_mask,
-                positions=latent_positions,
-                training=training,
-                seed=block_seed(index + 1),
-            )
-        return self.final_norm(latents)
+        steps = masks.repeat_latents(steps, self.latents_per_position)
+        keep = None
+        if seed is not None and self.dropout_rates.latents:
+            rate = self.dropout_rates.latents
+            keep = selection.keep_each(fold(_LATENT_DROPOUT), rate, ops.shape(steps))
+        latent_mask = masks.latent_attention_mask(steps, keep)
+        input_steps = self._input_steps(token_ids, lengths, num_latents, fold(_INPUT_DROPOUT))
+        if len(input_steps.shape) == 2 and input_steps.shape[1] != token_ids.shape[1]:
+            token_ids = masks.gather_at_steps(token_ids, input_steps)
+            positions = masks.gather_at_steps(positions, input_steps)
+        cross_mask = masks.cross_attention_mask(steps, input_steps)
+        reads = bool(self.cross_attention_blocks)
+        return self.latent_stack(
+            latents,
+            self.embed(token_ids, positions) if reads else None,
+            cross_mask,
+            latent_mask,
+            latent_positions,
+            positions if self.rotary is not None else None,
+            training=training,
+            seed=seed,
+        )
+
+    def _input_steps(self, token_ids, lengths, num_latents, seed):
+        """The step of each input that is read: int32 (M,), or (B, K) where some are left out."""
+        num_inputs = ops.shape(token_ids)[1]
+        rates = self.dropout_rates
+        if seed is None or not (rates.inputs or rates.keep_inputs):
+            return ops.arange(num_inputs, dtype="int32")
+        num_positions = self.num_positions(num_latents)
+        return self.context_dropout.steps(lengths, num_inputs, num_positions, True, seed)
 
     def compute_output_spec(self, inputs, training=False, seed=None, num_latents=None):
         """Shape and dtype of a symbolic call, `num_latents` of that call included."""
         token_ids = inputs["token_ids"] if isinstance(inputs, dict) else inputs
-        shape = (token_ids.shape[0], num_latents or self.num_latents, self.width)
+        shape = (token_ids.shape[0], self.num_positions(num_latents), self.width)
         return keras.KerasTensor(shape, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         shape = input_shape["token_ids"] if isinstance(input_shape, dict) else input_shape
-        return (shape[0], self.num_latents, self.width)
+        return (shape[0], self.num_positions(), self.width)
 
     def get_config(self):
+        again = self.rematerialize
         return {
             "name": self.name,
             "trainable": self.trainable,
@@ -282,19 +345,20 @@ class PerceiverARBackbone(keras.Model):
             "width": self.width,
             "num_heads": self.num_heads,
             "input_width": self.input_width,
-            "num_cross_heads": self.num_cross_heads,
-            "cross_attention_width": self.cross_attention_width,
             "mlp_factor": self.mlp_factor,
-            "cross_mlp_factor": self.cross_mlp_factor,
             "activation": keras.activations.serialize(self.activation),
             "positions": keras.saving.serialize_keras_object(self.positions),
-            "dropout": self.dropout,
+            "cross_attend": keras.saving.serialize_keras_object(self.cross_attend),
+            "latent_query": keras.saving.serialize_keras_object(self.latent_query),
+            "dropout": keras.saving.serialize_keras_object(self.dropout),
+            "rematerialize": again if isinstance(again, bool) else list(again),
             "seed": self.seed,
         }
 
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        if isinstance(config["positions"], dict):
-            config["positions"] = keras.saving.deserialize_keras_object(config["positions"])
+        for name in ("positions", "cross_attend", "latent_query", "dropout"):
+            if isinstance(config[name], dict):
+                config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)

@@ -4,10 +4,12 @@ import keras
 from keras import ops
 
 from keras_perceiver_ar import masks
-from keras_perceiver_ar.checks import check_ids, check_labels, check_num_latents
+from keras_perceiver_ar.checks import check_ids, check_labels
 from keras_perceiver_ar.generation.program import GenerateProgram
+from keras_perceiver_ar.layers.feed_forward import fan_in_initializer
 from keras_perceiver_ar.models.backbone import PerceiverARBackbone
 from keras_perceiver_ar.models.scoring import score
+from keras_perceiver_ar.models.tied_logits import TiedLogits
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -19,12 +21,19 @@ class PerceiverARCausalLM(keras.Model):
 
     Args:
         backbone: `PerceiverARBackbone`.
+        tie_embeddings: bool. Whether the output layer shares its weights with the token embedding,
+            which must then be as wide as the latents.
+        zero_logits: bool. Whether the output layer starts from zeros, so that training starts from
+            the uniform distribution (`final_layer_init_zeros`).
 
     Call arguments:
         inputs, training, seed, num_latents: as for `PerceiverARBackbone`.
 
     Returns:
-        float32 (B, N, V), logits.
+        float32 (B, U, V), logits; U is N as long as one latent sits on a position.
+
+    Raises:
+        ValueError: `backbone` is none, or its widths do not fit tied embeddings.
 
     Example:
         >>> backbone = PerceiverARBackbone(259, max_context=64, num_latents=8, width=32)
@@ -38,17 +47,27 @@ class PerceiverARCausalLM(keras.Model):
     Reference: Hawthorne et al., arXiv 2202.07765.
     """
 
-    def __init__(self, backbone, **kwargs):
+    def __init__(self, backbone, tie_embeddings=False, zero_logits=True, **kwargs):
         kwargs.setdefault("dtype", getattr(backbone, "dtype_policy", None))
         super().__init__(**kwargs)
         if not isinstance(backbone, PerceiverARBackbone):
             raise ValueError(f"`backbone` must be a PerceiverARBackbone. Received: {backbone!r}")
         self.backbone = backbone
-        # Zeros, as in the original: training starts from the uniform distribution.
-        self.logits = keras.layers.Dense(
-            backbone.vocab_size, kernel_initializer="zeros", name="logits", dtype="float32"
-        )
-        self.logits.build((None, None, backbone.width))
+        self.tie_embeddings = tie_embeddings
+        self.zero_logits = zero_logits
+        if tie_embeddings:
+            if backbone.input_width != backbone.width:
+                raise ValueError(
+                    "Tied embeddings must be as wide as the latents. Received: tie_embeddings=True,"
+                    f" input_width={backbone.input_width}, width={backbone.width}"
+                )
+            self.logits = TiedLogits(backbone.token_embedding, name="logits")
+        else:
+            initializer = "zeros" if zero_logits else fan_in_initializer()
+            self.logits = keras.layers.Dense(
+                backbone.vocab_size, kernel_initializer=initializer, name="logits", dtype="float32"
+            )
+            self.logits.build((None, None, backbone.width))
         self.built = True
         self._generate_program = GenerateProgram.deferred(self)
 
@@ -68,13 +87,13 @@ class PerceiverARCausalLM(keras.Model):
             num_latents: int or None.
 
         Returns:
-            (B, N), 0 where a latent sits on no input.
+            (B, U), 0 where a latent sits on no input.
 
         Raises:
             ValueError: not one label for each input.
         """
         token_ids, lengths, _ = self.backbone.read_inputs(inputs)
-        steps = masks.latent_steps(lengths, num_latents or self.backbone.num_latents)
+        steps = masks.latent_steps(lengths, self.backbone.num_positions(num_latents))
         labels = ops.convert_to_tensor(labels)
         check_labels(labels, token_ids)
         picked = masks.gather_at_steps(labels, steps)
@@ -100,7 +119,7 @@ class PerceiverARCausalLM(keras.Model):
     def score(self, inputs, num_latents=None):
         """Log-probability of each input given those before it.
 
-        A row is scored in strided blocks of N from its end, so that every input is scored exactly
+        A row is scored in strided blocks of U from its end, so that every input is scored exactly
         once and with as much context as the row has; the block at the start holds the remainder.
 
         Args:
@@ -113,12 +132,9 @@ class PerceiverARCausalLM(keras.Model):
         Raises:
             ValueError: ids outside the vocabulary, if they are not tensors yet.
         """
-        if num_latents is None:
-            num_latents = self.backbone.num_latents
-        check_num_latents(num_latents, self.backbone.max_context)
         inputs = inputs if isinstance(inputs, dict) else {"token_ids": inputs}
         check_ids(inputs.get("token_ids"), self.backbone.vocab_size)
-        return score(self, inputs, num_latents)
+        return score(self, inputs, self.backbone.num_positions(num_latents))
 
     def generate(
         self,
@@ -129,6 +145,8 @@ class PerceiverARCausalLM(keras.Model):
         num_latents=None,
         refill="half",
         stop_ids=(1,),
+        prefill="all",
+        use_cache=None,
     ):
         """Continues each row of a ragged batch of prompts.
 
@@ -136,6 +154,9 @@ class PerceiverARCausalLM(keras.Model):
         those of the latent stack for up to N latents. A row whose N latents are full starts again
         from a part of them (`refill`), each row when its own are full. At every step the logits are
         those of an uncached call with as many latents as the row then holds.
+
+        Where a new input changes the keys of all others (positions from the end, a learned latent
+        for each place), nothing can be kept: every step then reads the whole row with N latents.
 
         Args:
             inputs: as for a call; `token_ids` (B, M) are the prompts, each of at least one input.
@@ -145,9 +166,12 @@ class PerceiverARCausalLM(keras.Model):
             seed: int, or int (B,) with one seed a row. A number s stands for s, s + 1, … along the
                 batch. A row's draws depend on its seed and on nothing else in the batch.
             num_latents: int or None. Another N.
-            refill: "half", or an int: latents held after a refill, the newest included.
+            refill: "half", or an int: positions held after a refill, the newest included.
             stop_ids: tuple of int. Ids after which a row ends; they are part of the output.
                 Reserved ids (0 pad, 1 EOS, 2 SOS) that are not listed are never sampled.
+            prefill: "all", or an int: positions of each prompt that latents are put on. The
+                original puts one.
+            use_cache: bool or None. None keeps keys and values where that can be done.
 
         Returns:
             dict of NumPy arrays: `token_ids` int32 (B, M + max_new_tokens), prompt and continuation
@@ -160,7 +184,13 @@ class PerceiverARCausalLM(keras.Model):
                 `max_context`, an unknown sampler or refill.
         """
         return self._generate_program.get()(
-            inputs, max_new_tokens, sampler, seed, num_latents, refill, stop_ids
+            inputs,
+            max_new_tokens,
+            sampler,
+            seed,
+            num_latents,
+            {"refill": refill, "prefill": prefill, "use_cache": use_cache},
+            stop_ids,
         )
 
     def compute_output_spec(self, inputs, training=False, seed=None, num_latents=None):
@@ -178,6 +208,8 @@ class PerceiverARCausalLM(keras.Model):
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "backbone": keras.saving.serialize_keras_object(self.backbone),
+            "tie_embeddings": self.tie_embeddings,
+            "zero_logits": self.zero_logits,
         }
 
     @classmethod

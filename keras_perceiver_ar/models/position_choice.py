@@ -6,7 +6,7 @@ from keras_perceiver_ar.layers.rotary_embedding import RotaryEmbedding
 NAMES = ("rotary", "absolute", "learned")
 
 
-def make_position_layer(positions, max_context, width, dtype):
+def make_position_layer(positions, max_context, width, dtype, offset=0):
     """The layer that a backbone's `positions` stand for.
 
     Args:
@@ -14,6 +14,7 @@ def make_position_layer(positions, max_context, width, dtype):
         max_context: int. M.
         width: int. Channels of the embedded inputs.
         dtype: dtype policy.
+        offset: int. How far the latents' positions run past those of the inputs.
 
     Returns:
         `RotaryEmbedding` or `PositionEmbedding`.
@@ -22,11 +23,11 @@ def make_position_layer(positions, max_context, width, dtype):
         ValueError: something else.
     """
     if positions == "rotary":
-        return RotaryEmbedding(max_context, name="rotary")
+        return RotaryEmbedding(max_context + offset, name="rotary")
     if positions in ("absolute", "learned"):
         kind = "sinusoidal" if positions == "absolute" else "learned"
         name = "position_embedding"
-        return PositionEmbedding(max_context + 1, width, kind, name=name, dtype=dtype)
+        return PositionEmbedding(max_context + 1 + offset, width, kind, name=name, dtype=dtype)
     if isinstance(positions, PositionEmbedding) and positions.width != width:
         raise ValueError(
             "The position embedding must be as wide as the embedded inputs. Received: "

@@ -42,7 +42,7 @@ def make_evaluator(model, task, split, batch_size, strategy, num_latents=None, b
         task.evaluation_dataset,
         split,
         context=model.backbone.max_context,
-        num_latents=model.backbone.num_latents if num_latents is None else num_latents,
+        num_latents=model.backbone.num_positions(num_latents),
     )
     announcer = _Announcer(split, int(make_data(batch_size=batch_size).cardinality()))
 

@@ -1,22 +1,36 @@
-"""A greedy continuation of the original, with its cache and through two of its refills.
-
-The original fills its cache from a prompt with a single latent, which is not done here; from SOS
-alone both hold the same latents at every step.
-"""
+"""Greedy continuations of the original, with its memory and without."""
 
 import numpy as np
+import pytest
 
 import keras_perceiver_ar as kpar
 from tests.golden.cases import HERE, Case
 
+NAMES = sorted(path.stem for path in (HERE / "decoding").glob("*.npz"))
 
-def test_greedy_continuation_with_cache_and_refills():
-    case = Case("a_abs_sinusoidal")
-    golden = np.load(HERE / "decode_from_sos.npz")
+
+@pytest.mark.parametrize("name", NAMES)
+def test_greedy_continuation_in_the_original_s_mode(name):
+    """Prefill with one latent, refill with half of them, or no cache at all."""
+    golden = np.load(HERE / "decoding" / f"{name}.npz")
+    case = Case(str(golden["case"]))
     model = kpar.convert.from_original(case.config, case.params)
-    result = model.generate({"token_ids": np.array([[2]])}, 31, sampler="greedy", stop_ids=())
-    assert result["token_ids"][0].tolist() == golden["events"][:32].tolist()
-    logits = golden["logits"][1:32].astype("float64")
+    start, events = int(golden["start_step"]), golden["events"]
+    new = model.backbone.max_context - start
+    result = model.generate(
+        {"token_ids": events[:, :start]},
+        new,
+        sampler="greedy",
+        stop_ids=(),
+        num_latents=int(golden["num_latents"]) if golden["use_memory"] else None,
+        prefill=1,
+        refill="half",
+        use_cache=bool(golden["use_memory"]),
+    )
+    # The original writes one event more than its context, from inputs that fill it.
+    assert (result["token_ids"] == events[:, : start + new]).all()
+    logits = golden["logits"][:, start : start + new].astype("float64")
     log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    wanted = log_probs[np.arange(31), golden["events"][1:32]]
-    np.testing.assert_allclose(result["log_probs"][0], wanted, rtol=0, atol=3e-5)
+    chosen = events[:, start : start + new, None]
+    wanted = np.take_along_axis(log_probs, chosen, axis=-1)[..., 0]
+    np.testing.assert_allclose(result["log_probs"], wanted, rtol=0, atol=3e-5)

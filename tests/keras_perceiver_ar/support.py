@@ -34,8 +34,9 @@ def tiny_model(positions="rotary", seed=0, **sizes):
         "positions": positions,
         **sizes,
     }
-    dtype = options.pop("dtype", None)
-    model = kpar.models.PerceiverARCausalLM(kpar.models.PerceiverARBackbone(**options, dtype=dtype))
+    dtype, of_model = options.pop("dtype", None), options.pop("model", {})
+    backbone = kpar.models.PerceiverARBackbone(**options, dtype=dtype)
+    model = kpar.models.PerceiverARCausalLM(backbone, **of_model)
     shake(model, seed)
     return model
 

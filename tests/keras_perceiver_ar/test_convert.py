@@ -1,12 +1,15 @@
 """Names, shapes and options. That the weights act as in the original is tested in tests/golden."""
 
 import copy
+import functools
 
+import keras
 import numpy as np
 import pytest
 
 import keras_perceiver_ar as kpar
-from keras_perceiver_ar.positions import sinusoidal_table
+from keras_perceiver_ar.convert.settings import make_model
+from keras_perceiver_ar.positions import table
 from tests.keras_perceiver_ar.support import VOCAB, shake, tiny_model, to_numpy
 
 OPTIONS = {
@@ -65,7 +68,7 @@ def params():
         shapes |= {f"{name}/scale": (width,), f"{name}/offset": (width,)}
     random = np.random.default_rng(0)
     arrays = {name: random.normal(size=shape).astype("float32") for name, shape in shapes.items()}
-    return {**arrays, TABLE: sinusoidal_table(25, 12)}
+    return {**arrays, TABLE: table("sinusoidal", 25, 12)}
 
 
 def test_options_become_arguments(params):
@@ -79,13 +82,14 @@ def test_options_become_arguments(params):
         "width": 16,
         "num_heads": 2,
         "input_width": 12,
-        "num_cross_heads": 4,
-        "cross_attention_width": 12,
         "mlp_factor": 3,
-        "cross_mlp_factor": 2,
-        "dropout": 0.25,
     }
     assert {name: config[name] for name in wanted} == wanted
+    cross_attend, query = backbone.cross_attend, backbone.latent_query
+    assert (cross_attend.num_heads, cross_attend.width, cross_attend.mlp_factor) == (4, 12, 2)
+    assert cross_attend.initial and cross_attend.query_residual and not cross_attend.after_layers
+    assert (query.style, query.latents_per_position, query.offset) == ("input", 1, False)
+    assert backbone.dropout_rates == kpar.models.DropoutRates(outputs=0.25)
     assert backbone.activation is kpar.layers.squared_relu
     embedding = backbone.position_embedding
     assert (embedding.num_rows, embedding.kind, embedding.from_end) == ((25,), "sinusoidal", False)
@@ -117,7 +121,10 @@ def test_every_weight_has_a_name(params):
 
 def test_a_model_made_here_goes_there_and_back():
     model = tiny_model(
-        "absolute", num_layers=3, num_cross_heads=4, mlp_factor=3, cross_mlp_factor=2
+        "absolute",
+        num_layers=3,
+        mlp_factor=3,
+        cross_attend=kpar.models.CrossAttend(num_heads=4, mlp_factor=2),
     )
     params = kpar.convert.to_original(model)
     again = kpar.convert.from_original(make_config(z_index_dim=4), params)
@@ -127,7 +134,7 @@ def test_a_model_made_here_goes_there_and_back():
 
 def test_frozen_tables_are_written_and_compared_not_loaded(params):
     model = kpar.convert.from_original(make_config(), params)
-    assert (kpar.convert.to_original(model)[TABLE] == sinusoidal_table(25, 12)).all()
+    assert (kpar.convert.to_original(model)[TABLE] == table("sinusoidal", 25, 12)).all()
     spoiled = {**params, TABLE: params[TABLE] + 1e-3}
     with pytest.raises(ValueError, match=f"value: {TABLE} is frozen"):
         kpar.convert.from_original(make_config(), spoiled)
@@ -155,41 +162,71 @@ def test_all_that_does_not_fit_is_listed_at_once(params):
 
 
 @pytest.mark.parametrize(
-    "name, value",
+    "option, value, found",
     [
-        ("additional_cross_attend_after_layers", [1]),
-        ("encoder_use_query_residual", False),
-        ("include_initial_cross_attention", False),
-        ("initial_query_embed_style", "mlp"),
-        ("initial_query_offsetting", True),
-        ("mask_style", "other"),
-        ("num_latents_per_position", 2),
-        ("use_negative_rotary_positions", True),
-        ("latent_dropout_prob", 0.1),
-        ("encoder_dropout_prob", 0.1),
-        ("train_input_positions", 512),
-        ("activation_name", "tanh"),
-        ("position_encoding", "fourier"),
-        ("position_encoding", "linear"),
+        ("additional_cross_attend_after_layers", [2, 0], ("cross_attend.after_layers", (0, 2))),
+        ("encoder_use_query_residual", False, ("cross_attend.query_residual", False)),
+        ("include_initial_cross_attention", False, ("cross_attend.initial", False)),
+        ("cross_attention_head_group_size", 2, ("cross_attend.route.head_group_size", 2)),
+        ("initial_query_embed_style", "mlp", ("latent_query.style", "mlp")),
+        ("initial_query_embed_style", "learned", ("latent_query.style", "learned")),
+        ("initial_query_embed_num_layers", 3, ("latent_query.num_mlp_layers", 3)),
+        ("initial_query_offsetting", True, ("latent_query.offset", True)),
+        ("latent_dropout_prob", 0.1, ("dropout_rates.latents", 0.1)),
+        ("encoder_dropout_prob", 0.1, ("dropout_rates.inputs", 0.1)),
+        ("train_input_positions", 12, ("dropout_rates.keep_inputs", 12)),
+        ("position_encoding", "fourier", ("position_embedding.kind", "fourier")),
+        ("position_encoding", "random", ("position_embedding.trainable", False)),
+        ("learnable_position_embeddings", True, ("position_embedding.trainable", True)),
     ],
 )
-def test_options_that_are_not_supported(name, value):
-    with pytest.raises(ValueError) as error:
-        kpar.convert.from_original(make_config(**{name: value}), {})
-    assert f"{name}={value!r}" in str(error.value)
+def test_every_option_arrives(option, value, found):
+    backbone = make_model(make_config(**{option: value})).backbone
+    path, wanted = found
+    assert functools.reduce(getattr, path.split("."), backbone) == wanted
 
 
-def test_all_options_that_are_not_supported_are_listed_at_once():
-    config = make_config(num_latents_per_position=2, activation_name="tanh", mask_style="x")
+def test_chunks_count_only_if_they_are_asked_for():
+    sizes = {"chunked_cross_query_size": 3, "chunked_cross_key_size": 7}
+    route = make_model(make_config(**sizes)).backbone.cross_attend.route
+    assert route == kpar.models.AttentionRoute()
+    sizes["chunked_cross_attention"] = True
+    route = make_model(make_config(**sizes)).backbone.cross_attend.route
+    assert (route.query_chunk_size, route.key_chunk_size) == (3, 7)
+
+
+def test_rotary_positions_that_run_past_the_context():
+    options = {"position_encoding_type": "rotary", "initial_query_offsetting": True}
+    options |= {"use_positions_from_data": False, "use_negative_rotary_positions": True}
+    rotary = make_model(make_config(**options)).backbone.rotary
+    assert (rotary.max_wavelength, rotary.negative) == (49, True)
+
+
+def test_what_is_left_out_has_the_original_s_default():
+    config = make_config()
+    config["model_kwargs"] = {"position_encoding_type": "rotary"}
+    config["max_context_length"] = 1024
+    with keras.StatelessScope():  # 150 million weights that nobody needs
+        model = make_model(config)
+    backbone = model.backbone
+    assert (backbone.num_layers, backbone.width, backbone.num_heads) == (12, 1024, 8)
+    assert backbone.cross_attend.num_heads == 1 and backbone.mlp_factor == 1
+    assert backbone.rotary.channel_fraction == 0.25 and backbone.rotary.from_end
+
+
+def test_all_settings_that_the_original_does_not_have_are_listed_at_once():
+    config = make_config(activation_name="magic", mask_style="x", num_layers=3)
     with pytest.raises(ValueError) as error:
         kpar.convert.from_original(config, {})
-    for option in ("num_latents_per_position=2", "activation_name='tanh'", "mask_style='x'"):
+    for option in ("activation_name='magic'", "mask_style='x'", "num_layers is unknown"):
         assert option in str(error.value)
 
 
-def test_a_random_table_that_does_not_train_is_refused():
-    with pytest.raises(ValueError, match="position_encoding='random', learnable_.*=False"):
-        kpar.convert.from_original(make_config(position_encoding="random"), {})
+def test_tied_embeddings_have_no_name_there():
+    backbone = tiny_model(input_width=16).backbone
+    model = kpar.models.PerceiverARCausalLM(backbone, tie_embeddings=True)
+    with pytest.raises(ValueError, match="tie_embeddings=True"):
+        kpar.convert.to_original(model)
 
 
 def test_original_weights_follow_the_model():

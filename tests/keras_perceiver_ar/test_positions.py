@@ -41,31 +41,31 @@ def test_sinusoidal_table_of_the_original(golden, width, num_rows):
     wanted = golden[f"sinusoidal_{width}_{num_rows}"]
     # The original takes the sine of a float32 angle: up to 130 · 2⁻²⁴ beside the exact value.
     np.testing.assert_allclose(
-        positions_lib.sinusoidal_table(num_rows, width), wanted, rtol=0, atol=8e-6
+        positions_lib.table("sinusoidal", num_rows, width), wanted, rtol=0, atol=8e-6
     )
-    rows = positions_lib.sinusoidal_rows(np.arange(num_rows), num_rows, width)
+    rows = positions_lib.table_rows("sinusoidal", np.arange(num_rows), num_rows, width)
     np.testing.assert_allclose(to_numpy(rows), wanted, rtol=0, atol=8e-6)
 
 
 @pytest.mark.parametrize("width", [16, 17])
 @pytest.mark.parametrize("position", [0, 255, 256, 8191, 131_072, 1_000_000])
 def test_sinusoidal_rows_are_exact_at_any_length(position, width):
-    row = positions_lib.sinusoidal_rows(np.array([[position]]), position + 1, width)
+    row = positions_lib.table_rows("sinusoidal", np.array([[position]]), position + 1, width)
     assert row.shape == (1, 1, width)
     np.testing.assert_allclose(to_numpy(row)[0, 0], exact_row(position, width), rtol=0, atol=2e-7)
 
 
 @given(st.lists(st.integers(0, 599), min_size=6, max_size=6))
 def test_sinusoidal_rows_are_rows_of_the_table(positions):
-    rows = positions_lib.sinusoidal_rows(np.array(positions).reshape(2, 3), 600, 10)
-    table = positions_lib.sinusoidal_table(600, 10)
+    rows = positions_lib.table_rows("sinusoidal", np.array(positions).reshape(2, 3), 600, 10)
+    table = positions_lib.table("sinusoidal", 600, 10)
     np.testing.assert_allclose(
         to_numpy(rows), table[positions].reshape(2, 3, 10), rtol=0, atol=2e-7
     )
 
 
 def test_sinusoidal_rows_beyond_the_table_are_clipped():
-    rows = to_numpy(positions_lib.sinusoidal_rows(np.array([-3, 0, 9, 12]), 10, 8))
+    rows = to_numpy(positions_lib.table_rows("sinusoidal", np.array([-3, 0, 9, 12]), 10, 8))
     assert (rows[0] == rows[1]).all()
     assert (rows[2] == rows[3]).all()
     assert (rows[1] != rows[2]).any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import keras_perceiver_ar as kpar
-from keras_perceiver_ar.generation.decode_loop import refill_size
+from keras_perceiver_ar.generation.cached_steps import refill_size
 from tests.keras_perceiver_ar.support import CONTEXT, compiled, random_ids, tiny_model
 
 LENGTHS = np.array([1, 3, 9, 12], "int32")

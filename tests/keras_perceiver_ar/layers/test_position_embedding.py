@@ -27,7 +27,7 @@ def test_common_checks_of_several_index_dimensions(tmp_path):
 
 
 def test_rows_of_the_sinusoidal_table():
-    table = positions_lib.sinusoidal_table(8, 6)
+    table = positions_lib.table("sinusoidal", 8, 6)
     for trainable in (False, True):
         layer = kpar.layers.PositionEmbedding(8, 6, trainable=trainable)
         np.testing.assert_allclose(to_numpy(layer(POSITIONS)), table[POSITIONS], atol=2e-7)
@@ -51,16 +51,27 @@ def test_positions_beyond_the_table_are_clipped(kind):
     assert (rows[1] != rows[2]).any()
 
 
-@pytest.mark.parametrize(
-    "culprit, arguments",
-    [
-        ("kind='fourier'", {"kind": "fourier"}),
-        ("kind='learned', trainable=False", {"kind": "learned", "trainable": False}),
-    ],
-)
-def test_refusals(culprit, arguments):
-    with pytest.raises(ValueError, match=f"Received: {culprit}"):
-        kpar.layers.PositionEmbedding(8, 6, **arguments)
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match="Received: kind='random'"):
+        kpar.layers.PositionEmbedding(8, 6, kind="random")
+
+
+@pytest.mark.parametrize("kind", ["sinusoidal", "fourier", "linear"])
+def test_a_frozen_table_is_a_constant_and_a_trained_one_starts_from_it(kind):
+    frozen = kpar.layers.PositionEmbedding(600, 6, kind)
+    trained = kpar.layers.PositionEmbedding(600, 6, kind, trainable=True)
+    index = np.arange(600)[None]
+    np.testing.assert_allclose(to_numpy(frozen(index)), to_numpy(trained(index)), atol=2e-6)
+    assert frozen.weights == []
+    assert len(trained.trainable_weights) == 1
+
+
+def test_a_learned_table_that_does_not_train_is_no_weight_of_the_optimizer():
+    layer = kpar.layers.PositionEmbedding(8, 6, "learned", trainable=False)
+    layer(np.zeros((1, 2), "int32"))
+    assert layer.trainable_weights == [] and len(layer.non_trainable_weights) == 1
+    again = kpar.layers.PositionEmbedding.from_config(layer.get_config())
+    assert not again.trainable
 
 
 @pytest.mark.parametrize("num_rows, positions", [(8, PIXELS), ((3, 5, 2), POSITIONS)])

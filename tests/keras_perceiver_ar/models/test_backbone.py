@@ -169,7 +169,7 @@ def test_bare_ids_are_inputs_too(model):
     assert bare.shape == (2, LATENTS, 16)
     assert (run({"token_ids": ids}) == bare).all()
     # The last step is a layer norm.
-    gamma, beta = model.backbone.final_norm.get_weights()
+    gamma, beta = model.backbone.latent_stack.final_norm.get_weights()
     plain = (bare - beta) / gamma
     np.testing.assert_allclose(plain.mean(-1), 0, atol=1e-5)
     np.testing.assert_allclose(plain.std(-1), 1, atol=1e-3)
@@ -203,8 +203,9 @@ def test_dropout_acts_in_training_alone_and_follows_its_seed():
     ids=["rotary", "absolute", "learned", "own rotary", "own table"],
 )
 def test_config_round_trip_and_saving(tmp_path, positions):
-    options = {"input_width": 16, "num_cross_heads": 4, "cross_attention_width": 32, "seed": 3}
-    options |= {"mlp_factor": 3, "cross_mlp_factor": 2, "activation": "gelu_tanh", "dropout": 0.1}
+    options = {"input_width": 16, "mlp_factor": 3, "activation": "gelu_tanh", "dropout": 0.1}
+    cross_attend = kpar.models.CrossAttend(num_heads=4, width=32, mlp_factor=2)
+    options |= {"cross_attend": cross_attend, "seed": 3}
     backbone = kpar.models.PerceiverARBackbone(**SIZES, **options, positions=positions)
     config = backbone.get_config()
     assert {name: config[name] for name in SIZES} == SIZES
@@ -235,13 +236,16 @@ def test_mixed_bfloat16_computes_in_bfloat16():
         ("num_latents=0", {"num_latents": 0}),
         ("num_latents=25, max_context=24", {"num_latents": 25}),
         ("positions='fourier'", {"positions": "fourier"}),
-        ("dropout=1.0", {"dropout": 1.0}),
+        ("dropout outputs=1.0", {"dropout": 1.0}),
         (
             "positions.width=12, input_width=16",
             {"positions": kpar.layers.PositionEmbedding(25, 12)},
         ),
         ("attention width 16, num_heads=3", {"num_heads": 3}),
-        ("attention width 10, num_heads=4", {"cross_attention_width": 10, "num_cross_heads": 4}),
+        (
+            "attention width 10, num_heads=4",
+            {"cross_attend": kpar.models.CrossAttend(num_heads=4, width=10)},
+        ),
     ],
 )
 def test_refusals(culprit, arguments):

@@ -1,0 +1,237 @@
+"""Decoding with a cache: each step reads its newest event alone.
+
+B batch, T room for events, N latents on U positions (n on each), V vocabulary.
+"""
+
+from keras import ops
+
+from keras_perceiver_ar import masks
+from keras_perceiver_ar.generation import cache as cache_lib
+from keras_perceiver_ar.layers.latent_block import LatentBlock
+
+
+class CachedSteps:
+    """Steps of a decode loop that keep keys and values.
+
+    Args:
+        model: `PerceiverARCausalLM`.
+        room: int or None. T, if it is known.
+        num_latents: int or None. N.
+        refill: "half" or int. Positions held after a refill, the newest included.
+        prefill: "all" or int. Positions of a prompt that latents are put on; the original puts 1.
+
+    Raises:
+        ValueError: a refill or prefill that does not fit.
+    """
+
+    def __init__(self, model, room, num_latents, refill="half", prefill="all"):
+        self.backbone = backbone = model.backbone
+        self.output_layer = model.logits
+        self.blocks = backbone.latent_stack.blocks
+        self.per_position = backbone.latents_per_position
+        slots = backbone.num_positions(num_latents)
+        kept, read = refill_size(refill, slots), prefill_size(prefill, slots)
+        # More positions than room never fill up, so they never refill.
+        self.slots = slots if room is None else min(slots, room)
+        self.kept, self.read = min(kept, self.slots), min(read, self.slots)
+
+    def prefill(self, token_ids, lengths, positions):
+        """Reads the prompts.
+
+        Args:
+            token_ids: int32 (B, T).
+            lengths: int32 (B,).
+            positions: int32 (B, T) or (B, T, P).
+
+        Returns:
+            logits float32 (B, V) of the next events, and `DecodeCache`.
+        """
+        embedded = self.backbone.embed(token_ids, positions)
+        cross = tuple(
+            block.project_key_value(embedded, self._rotary(positions))
+            for block in self.backbone.cross_attention_blocks
+        )
+        first = ops.maximum(lengths - self.read, 0)
+        latents, pairs = self._read(token_ids, positions, cross, first, self.read)
+        filled = ops.minimum(lengths, self.read)
+        last = ops.reshape(ops.maximum(filled - 1, 0), (-1, 1, 1))
+        logits = self.output_layer(ops.take_along_axis(latents, last, axis=1))[:, 0]
+        pairs = tuple(tuple(self._pad(part) for part in pair) for pair in pairs)
+        return logits, cache_lib.DecodeCache(cross, pairs, filled)
+
+    def advance(self, state, positions):
+        """Puts latents on the newest event of each row.
+
+        Args:
+            state: `State` of the decode loop.
+            positions: int32 (B, T) or (B, T, P).
+
+        Returns:
+            logits float32 (B, V) of the next events, and `DecodeCache`.
+        """
+        newest = ops.expand_dims(ops.maximum(state.lengths - 1, 0), -1)
+        token = ops.take_along_axis(state.token_ids, newest, axis=1)
+        position = masks.gather_at_steps(positions, newest)
+        cross = self._extend_cross(state.cache.cross, token, position, newest[:, 0])
+        full = ops.equal(state.cache.filled, self.slots)
+        full = ops.logical_and(full, ops.logical_not(state.done))
+
+        def refill():
+            return self._refill(state, positions, cross, full, newest[:, 0])
+
+        def keep():
+            return state.cache.latents, state.cache.filled
+
+        pairs, filled = ops.cond(ops.any(full), refill, keep)
+        # A row that is done may be full as well: its last slot is written again, read by nobody.
+        slot = ops.minimum(filled, self.slots - 1)
+        latents, pairs = self._step(token, position, cross, pairs, slot, newest)
+        filled = ops.where(state.done, filled, filled + 1)
+        logits = self.output_layer(self.backbone.latent_stack.merge(latents))[:, 0]
+        return logits, cache_lib.DecodeCache(cross, pairs, filled)
+
+    def _extend_cross(self, cross, token, position, place):
+        if not cross:
+            return cross
+        embedded = self.backbone.embed(token, position)
+        entries = (
+            block.project_key_value(embedded, self._rotary(position))
+            for block in self.backbone.cross_attention_blocks
+        )
+        return tuple(
+            tuple(
+                cache_lib.write_rows(buffer, place, part[:, 0])
+                for buffer, part in zip(buffers, entry, strict=True)
+            )
+            for buffers, entry in zip(cross, entries, strict=True)
+        )
+
+    def _step(self, token, position, cross, pairs, slot, newest):
+        """Runs the latents of one new position through the stack: (B, n, C), and the pairs."""
+        latents, latent_positions = self.backbone.place_latents(token, position)
+        index = ops.arange(self.slots * self.per_position, dtype="int32") // self.per_position
+        visible = ops.expand_dims(index <= ops.expand_dims(slot, -1), 1)
+
+        def attend_to_latents(block, latents, pair):
+            query, *entry = block.project(latents, latent_positions)
+            pair = tuple(
+                self._write_slot(buffer, slot, part)
+                for buffer, part in zip(pair, entry, strict=True)
+            )
+            return block.update(latents, query, *pair, visible), pair
+
+        return self._through(latents, latent_positions, cross, pairs, newest, attend_to_latents)
+
+    def _through(self, latents, latent_positions, cross, pairs, steps, attend_to_latents):
+        """The stack in its order.
+
+        Args:
+            latents: (B, S · n, C).
+            latent_positions: int (B, S · n) or None.
+            cross: keys and values of each cross-attend.
+            pairs: what `attend_to_latents` is handed, one for each latent block.
+            steps: int32 (B, S), the inputs on which the latents sit.
+            attend_to_latents: function of block, latents and its pair → latents, pair.
+
+        Returns:
+            (B, S · n, C), and the pairs.
+        """
+        cross, pairs, new_pairs = iter(cross), iter(pairs), []
+        steps = masks.repeat_latents(steps, self.per_position)
+        for block in self.blocks:
+            if isinstance(block, LatentBlock):
+                latents, pair = attend_to_latents(block, latents, next(pairs))
+                new_pairs.append(pair)
+                continue
+            key, value = next(cross)
+            mask = masks.cross_attention_mask(steps, ops.shape(key)[1])
+            query = block.project_query(latents, latent_positions)
+            latents = block.update(latents, query, key, value, mask)
+        return latents, tuple(new_pairs)
+
+    def _read(self, token_ids, positions, cross, first, count):
+        """Latents on the inputs first … first + count − 1: merged output, and keys and values.
+
+        Where that runs past the end of a row, the latents hold nothing of meaning; they come last,
+        so no latent with meaning reads them.
+        """
+        room = ops.shape(token_ids)[1]
+        steps = ops.minimum(ops.expand_dims(first, 1) + ops.arange(count, dtype="int32"), room - 1)
+        latents, latent_positions = self.backbone.place_latents(
+            masks.gather_at_steps(token_ids, steps), masks.gather_at_steps(positions, steps)
+        )
+        index = ops.arange(count * self.per_position) // self.per_position
+        causal = ops.expand_dims(ops.expand_dims(index, -1) >= index, 0)
+
+        def attend_to_latents(block, latents, _):
+            query, key, value = block.project(latents, latent_positions)
+            return block.update(latents, query, key, value, causal), (key, value)
+
+        nothing = [None] * len(self.blocks)
+        latents, pairs = self._through(
+            latents, latent_positions, cross, nothing, steps, attend_to_latents
+        )
+        return self.backbone.latent_stack.merge(latents), pairs
+
+    def _refill(self, state, positions, cross, full, newest):
+        """Starts the full rows again, with latents on the kept − 1 inputs before the newest."""
+        count = self.kept - 1
+        filled = ops.where(full, count, state.cache.filled)
+        if count == 0:
+            return state.cache.latents, filled
+        first = ops.maximum(newest - count, 0)
+        _, pairs = self._read(state.token_ids, positions, cross, first, count)
+        merged = tuple(
+            tuple(
+                cache_lib.select_rows(full, self._pad(new), old)
+                for new, old in zip(*pair, strict=True)
+            )
+            for pair in zip(pairs, state.cache.latents, strict=True)
+        )
+        return merged, filled
+
+    def _pad(self, entries):
+        missing = self.slots * self.per_position - entries.shape[1]
+        return ops.pad(entries, [[0, 0], [0, missing], [0, 0], [0, 0]]) if missing else entries
+
+    def _write_slot(self, buffer, slot, entries):
+        """Writes the n entries of one position: buffer (B, N, H, D), entries (B, n, H, D)."""
+        if self.per_position == 1:
+            return cache_lib.write_rows(buffer, slot, entries[:, 0])
+        shape = (-1, self.slots, self.per_position, *buffer.shape[2:])
+        written = cache_lib.write_rows(ops.reshape(buffer, shape), slot, entries)
+        return ops.reshape(written, (-1, *buffer.shape[1:]))
+
+    def _rotary(self, positions):
+        return positions if self.backbone.rotary is not None else None
+
+
+def refill_size(refill, num_positions):
+    """Positions held after a refill, the newest included.
+
+    Raises:
+        ValueError: neither "half" nor an integer from 1 to U.
+    """
+    if refill == "half":
+        return max(num_positions // 2, 1)
+    return _read_size("refill", refill, '"half"', num_positions)
+
+
+def prefill_size(prefill, num_positions):
+    """Positions of a prompt that latents are put on.
+
+    Raises:
+        ValueError: neither "all" nor an integer from 1 to U.
+    """
+    if prefill == "all":
+        return num_positions
+    return _read_size("prefill", prefill, '"all"', num_positions)
+
+
+def _read_size(name, size, word, most):
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= most:
+        raise ValueError(
+            f"`{name}` must be {word} or an integer from 1 to {most}, the positions on which "
+            f"latents sit. Received: {name}={size!r}"
+        )
+    return size

@@ -1,0 +1,36 @@
+"""Decoding without a cache: each step reads the whole row."""
+
+from keras import ops
+
+
+class RecomputedSteps:
+    """Steps of a decode loop for models whose keys change with every new input.
+
+    Slow, and always right: each step is a call of the model with N latents. Also what the original
+    does without its memory.
+
+    Args:
+        model: `PerceiverARCausalLM`.
+        room: int or None. T, if it is known.
+        num_latents: int or None. N.
+        refill, prefill: not used; nothing is kept.
+    """
+
+    def __init__(self, model, room, num_latents, refill="half", prefill="all"):
+        del refill, prefill
+        self.model = model
+        backbone = model.backbone
+        num_positions = backbone.num_positions(num_latents)
+        if room is not None:
+            num_positions = min(num_positions, room)
+        self.num_latents = num_positions * backbone.latents_per_position
+
+    def prefill(self, token_ids, lengths, positions):
+        """Logits (B, V) of the events after the prompts, and nothing to keep."""
+        inputs = {"token_ids": token_ids, "lengths": lengths, "positions": positions}
+        # Latents are right-aligned: the last one sits on the last event of its row.
+        return self.model(inputs, num_latents=self.num_latents)[:, -1], ()
+
+    def advance(self, state, positions):
+        """Logits (B, V) of the events after those of a state, and nothing to keep."""
+        return self.prefill(state.token_ids, ops.maximum(state.lengths, 0), positions)

@@ -1,0 +1,73 @@
+"""Settings of a backbone that make no sense together, refused when it is made."""
+
+from keras_perceiver_ar.checks import check_num_latents, check_sizes
+
+
+def check_latents(num_latents, max_context, latents_per_position):
+    """Refuses numbers of latents that do not fit the context or the positions.
+
+    Args:
+        num_latents: int. N.
+        max_context: int. M.
+        latents_per_position: int. n.
+
+    Raises:
+        ValueError: not an integer from n to n · M, or not a multiple of n.
+    """
+    check_sizes(latents_per_position=latents_per_position)
+    check_num_latents(num_latents, max_context * latents_per_position)
+    if num_latents % latents_per_position:
+        raise ValueError(
+            "`num_latents` must be a multiple of `latents_per_position`. Received: "
+            f"num_latents={num_latents}, latents_per_position={latents_per_position}"
+        )
+
+
+def check_combinations(cross_attend, latent_query, dropout, num_layers, num_positions, layer):
+    """Refuses settings that contradict each other.
+
+    Args:
+        cross_attend: `CrossAttend`.
+        latent_query: `LatentQuery`.
+        dropout: `DropoutRates`.
+        num_layers: int. L.
+        num_positions: int. U, inputs on which latents sit.
+        layer: the backbone's `RotaryEmbedding` or `PositionEmbedding`.
+
+    Raises:
+        ValueError: names the settings.
+    """
+    layers = cross_attend.after_layers
+    if len(set(layers)) < len(layers) or not all(
+        isinstance(number, int) and 0 <= number < num_layers for number in layers
+    ):
+        raise ValueError(
+            f"`after_layers` must be different latent blocks from 0 to {num_layers - 1}. "
+            f"Received: after_layers={layers}"
+        )
+    reads = cross_attend.initial or layers
+    if not reads and (dropout.inputs or dropout.keep_inputs):
+        raise ValueError(
+            "There is no cross-attend whose inputs could be left out. Received: initial=False, "
+            f"after_layers=(), inputs={dropout.inputs}, keep_inputs={dropout.keep_inputs}"
+        )
+    least = 1 + (num_positions if dropout.prefix_only else 0)
+    if dropout.keep_inputs is not None and dropout.keep_inputs < least:
+        raise ValueError(
+            "`keep_inputs` must leave room for the first input and for those on which latents sit: "
+            f"at least {least}. Received: keep_inputs={dropout.keep_inputs}"
+        )
+    if not latent_query.offset:
+        return
+    rotary = hasattr(layer, "max_wavelength")
+    dimensions = layer.num_index_dimensions if rotary else len(layer.num_rows)
+    if dimensions > 1:
+        raise ValueError(
+            "`offset` needs positions of one index dimension: with more there is no next one. "
+            f"Received: offset=True, {dimensions} index dimensions"
+        )
+    if not rotary and latent_query.style in ("learned", "shared"):
+        raise ValueError(
+            "`offset` would change nothing: absolute positions are part of the embedded input, "
+            f"which learned latents do not start from. Received: style={latent_query.style!r}"
+        )
