@@ -73,7 +73,8 @@ def select_inputs(seed, count, lengths, num_inputs, num_spared=0):
 
 
 def _protected(index, lengths, num_spared):
-    spared = index >= ops.expand_dims(lengths, 1) - num_spared
+    lengths = ops.expand_dims(lengths, 1)
+    spared = ops.logical_and(index >= lengths - num_spared, index < lengths)
     return ops.logical_or(ops.equal(index, 0), spared)
 
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 import keras_perceiver_ar as kpar
-from tests.keras_perceiver_ar.layer_checks import check_layer
 from tests.keras_perceiver_ar.support import to_numpy
 
 INPUTS = np.random.default_rng(0).normal(size=(2, 3, 5)).astype("float32")
@@ -21,9 +20,7 @@ def test_the_latents_of_a_position_stand_side_by_side_and_differ_by_a_code():
     layer = kpar.layers.InitialLatents(4, latents_per_position=2)
     latents = to_numpy(layer(INPUTS))
     code = to_numpy(layer.position_code)
-    np.testing.assert_allclose(
-        latents[:, 0::2] - code[0], latents[:, 1::2] - code[1], atol=1e-6
-    )
+    np.testing.assert_allclose(latents[:, 0::2] - code[0], latents[:, 1::2] - code[1], atol=1e-6)
 
 
 def test_fewer_latents_take_the_last_of_the_learned_ones():

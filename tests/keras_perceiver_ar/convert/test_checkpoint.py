@@ -1,6 +1,6 @@
 """Checkpoint files as the original's libraries of several years write them, built by hand.
 
-What is refused is in test_convert_checkpoint_refusals.py.
+What is refused is in test_checkpoint_refusals.py.
 """
 
 import io
@@ -12,7 +12,7 @@ from collections import OrderedDict, namedtuple
 import numpy as np
 import pytest
 
-from keras_perceiver_ar.convert_checkpoint import read_original_checkpoint
+from keras_perceiver_ar.convert.checkpoint import read_original_checkpoint
 
 LINEAR = "perceiver_ar/~/linear"
 PARAMS = {

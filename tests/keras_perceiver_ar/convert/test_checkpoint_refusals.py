@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from keras_perceiver_ar.convert_checkpoint import RECORDS, read_original_checkpoint
+from keras_perceiver_ar.convert.checkpoint import RECORDS, read_original_checkpoint
 
 LINEAR = "perceiver_ar/~/linear"
 PARAMS = {
@@ -101,7 +101,7 @@ def test_hostile_files_would_have_run(tmp_path):
         ("dill._dill", "_import_module"),
         ("dill._dill", "_create_function"),
         ("haiku", "transform"),
-        ("keras_perceiver_ar.convert_checkpoint", "os.system"),
+        ("keras_perceiver_ar.convert.checkpoint", "os.system"),
         ("copyreg", "_reconstructor"),
     ],
 )

@@ -42,7 +42,8 @@ def read_original_checkpoint(path_or_file):
     Example:
 
     ```python
-    params = read_original_checkpoint("random_mirrored_131072/models/latest/step_25000")
+    folder = "random_mirrored_131072/models/latest/step_25000"
+    params = kpar.convert.read_original_checkpoint(folder)
     model = kpar.convert.from_original(config, params)
     ```
     """
