@@ -69,7 +69,7 @@ def cross_attention_mask(steps, input_steps):
         input_steps = ops.arange(input_steps, dtype="int32")
     elif rank == 2:
         input_steps = ops.expand_dims(input_steps, 1)
-    return input_steps <= ops.expand_dims(steps, -1)
+    return ops.less_equal(input_steps, ops.expand_dims(steps, -1))
 
 
 def latent_attention_mask(steps, keep=None):

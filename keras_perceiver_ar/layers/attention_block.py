@@ -6,6 +6,7 @@ from keras_perceiver_ar import randomness
 from keras_perceiver_ar.checks import check_rates, check_sizes
 from keras_perceiver_ar.layers.feed_forward import FeedForward, get_activation, squared_relu
 from keras_perceiver_ar.layers.multi_head_attention import MultiHeadAttention
+from keras_perceiver_ar.quantization import saved_dtype
 from keras_perceiver_ar.rematerialize import rematerialize
 
 EPSILON = 1e-5
@@ -134,7 +135,8 @@ class AttentionBlock(keras.layers.Layer):
         seed = self._training_seed(training, seed)
         if not (training and self.rematerialize):
             return function(*tensors, training, seed)
-        return rematerialize(function, *tensors, training, seed)
+        # Less the state of the seed generator, which has been read already.
+        return rematerialize(function, *tensors, training, seed, variables=self.weights)
 
     def enable_lora(self, rank, **kwargs):
         """Freezes the block's projections and trains a product of low rank beside each.
@@ -157,6 +159,7 @@ class AttentionBlock(keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
+            "dtype": saved_dtype(self),
             "num_heads": self.num_heads,
             "attention_width": self.attention_width,
             "mlp_factor": self.mlp_factor,

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_perceiver_ar.quantization import saved_dtype
+
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
 def squared_relu(x):
@@ -70,6 +72,7 @@ class FeedForward(keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
+            "dtype": saved_dtype(self),
             "hidden_width": self.hidden_width,
             "width": self.width,
             "activation": keras.activations.serialize(self.activation),

@@ -10,6 +10,7 @@ from keras_perceiver_ar.layers.feed_forward import (
     get_activation,
     squared_relu,
 )
+from keras_perceiver_ar.quantization import saved_dtype
 
 STYLES = ("input", "mlp", "learned", "shared")
 
@@ -137,6 +138,7 @@ class InitialLatents(keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
+            "dtype": saved_dtype(self),
             "width": self.width,
             "style": self.style,
             "num_latents": self.num_latents,

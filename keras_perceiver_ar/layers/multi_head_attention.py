@@ -6,6 +6,7 @@ from keras import ops
 from keras_perceiver_ar.attention import dot_product_attention
 from keras_perceiver_ar.checks import check_rates, check_sizes
 from keras_perceiver_ar.layers.feed_forward import fan_in_initializer
+from keras_perceiver_ar.quantization import saved_dtype
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -176,6 +177,7 @@ class MultiHeadAttention(keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
+            "dtype": saved_dtype(self),
             "num_heads": self.num_heads,
             "attention_width": self.attention_width,
             "output_width": self.output_width,

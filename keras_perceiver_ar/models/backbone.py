@@ -16,6 +16,7 @@ from keras_perceiver_ar.models.dropout_rates import DropoutRates
 from keras_perceiver_ar.models.latent_query import LatentQuery
 from keras_perceiver_ar.models.latent_stack import LatentStack
 from keras_perceiver_ar.models.position_choice import make_position_layer
+from keras_perceiver_ar.quantization import saved_dtype
 
 # Numbers that a call's seed is folded with; the blocks of the stack count from 0.
 _LATENT_DROPOUT, _INPUT_DROPOUT = 2**20, 2**20 + 1
@@ -337,7 +338,7 @@ class PerceiverARBackbone(keras.Model):
         return {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "dtype": saved_dtype(self),
             "vocab_size": self.vocab_size,
             "max_context": self.max_context,
             "num_latents": self.num_latents,

@@ -10,6 +10,7 @@ from keras_perceiver_ar.layers.feed_forward import fan_in_initializer
 from keras_perceiver_ar.models.backbone import PerceiverARBackbone
 from keras_perceiver_ar.models.scoring import score
 from keras_perceiver_ar.models.tied_logits import TiedLogits
+from keras_perceiver_ar.quantization import saved_dtype
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -64,8 +65,14 @@ class PerceiverARCausalLM(keras.Model):
             self.logits = TiedLogits(backbone.token_embedding, name="logits")
         else:
             initializer = "zeros" if zero_logits else fan_in_initializer()
+            # Logits are float32 whatever the rest is, unless they were quantised.
+            policies = self.dtype_policy
+            quantized = isinstance(policies, keras.dtype_policies.DTypePolicyMap)
             self.logits = keras.layers.Dense(
-                backbone.vocab_size, kernel_initializer=initializer, name="logits", dtype="float32"
+                backbone.vocab_size,
+                kernel_initializer=initializer,
+                name="logits",
+                dtype=policies.get("logits", "float32") if quantized else "float32",
             )
             self.logits.build((None, None, backbone.width))
         self.built = True
@@ -206,7 +213,7 @@ class PerceiverARCausalLM(keras.Model):
         return {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "dtype": saved_dtype(self),
             "backbone": keras.saving.serialize_keras_object(self.backbone),
             "tie_embeddings": self.tie_embeddings,
             "zero_logits": self.zero_logits,

@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_perceiver_ar.attention import dot_product_attention
-from tests.keras_perceiver_ar.support import to_numpy
+from keras_perceiver_ar.attention import AttentionRoute, dot_product_attention
+from tests.keras_perceiver_ar.support import to_numpy, value_and_gradient
 
 MASK = np.array(
     [
@@ -85,3 +85,59 @@ def test_large_scores_do_not_overflow(heads):
     query, key, value = heads
     result = to_numpy(dot_product_attention(query * 1e4, key * 1e4, value, MASK))
     assert np.isfinite(result).all()
+
+
+ROUTES = {
+    "one head at a time": AttentionRoute(head_group_size=1),
+    "head groups that do not divide": AttentionRoute(head_group_size=2),
+    "chunks of keys that do not divide": AttentionRoute(key_chunk_size=3),
+    "one query and one key at a time": AttentionRoute(query_chunk_size=1, key_chunk_size=1),
+    "all of it": AttentionRoute(2, 2, 2),
+    "chunks larger than everything": AttentionRoute(99, 99, 99),
+}
+
+
+@pytest.mark.parametrize("name", ROUTES)
+@pytest.mark.parametrize("mask", [MASK, None], ids=["masked", "unmasked"])
+def test_every_route_gives_the_same(heads, name, mask):
+    def total(arrays, route):
+        return keras.ops.sum(keras.ops.square(dot_product_attention(*arrays, mask, route)))
+
+    result = dot_product_attention(*heads, mask, ROUTES[name])
+    np.testing.assert_allclose(
+        to_numpy(result), to_numpy(dot_product_attention(*heads, mask)), rtol=0, atol=1e-6
+    )
+    _, gradients = value_and_gradient(lambda arrays: total(arrays, ROUTES[name]), heads)
+    _, wanted = value_and_gradient(lambda arrays: total(arrays, None), heads)
+    for gradient, other in zip(gradients, wanted, strict=True):
+        np.testing.assert_allclose(gradient, other, rtol=0, atol=5e-6)
+
+
+def test_chunks_do_not_overflow_where_scores_are_large(heads):
+    query, key, value = heads
+    result = dot_product_attention(query * 1e4, key, value, MASK, AttentionRoute(None, None, 3))
+    wanted = dot_product_attention(query * 1e4, key, value, MASK)
+    np.testing.assert_allclose(to_numpy(result), to_numpy(wanted), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["all of it", "chunks larger than everything"])
+def test_dropout_of_the_probabilities_acts_and_keeps_their_mean(name):
+    random = np.random.default_rng(1)
+    query, key = (random.normal(size=(1, 4, 3, 8)).astype("float32") for _ in range(2))
+    value = np.ones((1, 4, 3, 2), "float32")
+    draws = [
+        to_numpy(
+            dot_product_attention(
+                query, key, value, None, ROUTES[name], 0.4, np.array([5, number], "uint32")
+            )
+        )
+        for number in range(200)
+    ]
+    assert np.std(draws) > 0.1
+    assert np.mean(draws) == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("size", ["head_group_size", "query_chunk_size", "key_chunk_size"])
+def test_sizes_of_a_route_that_are_none(size):
+    with pytest.raises(ValueError, match=f"`{size}` must be an integer ≥ 1"):
+        AttentionRoute(**{size: -1})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import keras_perceiver_ar as kpar
-from keras_perceiver_ar.generation.cached_steps import refill_size
+from keras_perceiver_ar.generation.cached_steps import prefill_size, refill_size
 from tests.keras_perceiver_ar.support import CONTEXT, compiled, random_ids, tiny_model
 
 LENGTHS = np.array([1, 3, 9, 12], "int32")
@@ -120,26 +120,15 @@ def test_bfloat16_runs(prompts):
     assert np.isfinite(result["log_probs"]).all()
 
 
-@pytest.mark.parametrize(
-    "positions",
-    [
-        kpar.layers.RotaryEmbedding(CONTEXT, from_end=True),
-        kpar.layers.PositionEmbedding(CONTEXT + 1, 12, from_end=True),
-    ],
-)
-def test_positions_from_the_end_are_refused(positions, prompts):
-    with pytest.raises(ValueError, match="from_end=True"):
-        tiny_model(positions).generate(prompts, NEW)
-
-
 def test_latents_held_after_a_refill():
     assert [refill_size("half", count) for count in (1, 2, 3, 8)] == [1, 1, 1, 4]
     assert [refill_size(count, 8) for count in (1, 7, 8)] == [1, 7, 8]
+    assert [prefill_size(count, 8) for count in ("all", 1, 8)] == [8, 1, 8]
 
 
 @pytest.mark.parametrize("refill", [0, 9, -1, "all", 2.0, None])
 def test_refusals_of_refill(model, prompts, refill):
-    with pytest.raises(ValueError, match=f"num_latents=8. Received: refill={refill!r}"):
+    with pytest.raises(ValueError, match=f"from 1 to 8, .* Received: refill={refill!r}"):
         refill_size(refill, 8)
-    with pytest.raises(ValueError, match="num_latents=8"):
+    with pytest.raises(ValueError, match="`refill` must be"):
         model.generate(prompts, NEW, refill=refill, num_latents=8)

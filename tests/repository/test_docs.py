@@ -1,0 +1,35 @@
+"""Every example of docs/ runs as it is printed there."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+def examples(repository_files, repository):
+    for path in repository_files:
+        if path.parts[0] == "docs" and path.suffix == ".md":
+            text = (repository / path).read_text(encoding="utf-8")
+            for match in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+                yield path.name, text[: match.start()].count("\n") + 2, match[1]
+
+
+@pytest.mark.slow
+def test_examples_run_and_print_what_they_say(repository_files, repository, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(repository), "KERAS_BACKEND": "tensorflow"}
+    count = 0
+    for name, line, code in examples(repository_files, repository):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{name}:{line}\n{done.stderr}"
+        for shown in re.findall(r"print\(.*\)  # (\([\d, ]+\))", code):
+            assert shown in done.stdout, f"{name}:{line} printed {done.stdout}"
+        count += 1
+    assert count >= 4
