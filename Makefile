@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-combinations lint format demo check-tpu-requirements wheel clean
+.PHONY: help test test-combinations parity lint format demo check-tpu-requirements wheel clean
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
@@ -60,6 +60,9 @@ test-combinations: $(READY) ## run the model in every pair of its options, on bo
 	    KERAS_BACKEND=$$backend PERCEIVER_AR_COMBINATIONS=all \
 	        $(PYTEST) --dist worksteal tests/keras_perceiver_ar/test_combinations.py || exit 1; \
 	done
+
+parity: $(READY) ## measure again how equal the model is to the original: docs/parity.md
+	@$(PYTHON) -m tests.golden.parity_report
 
 lint: $(READY) ## check the rules and the formatting
 	@$(PYTHON) -m ruff check .

@@ -1,6 +1,6 @@
 """Released Haiku weights ↔ Keras weights."""
 
 from keras_perceiver_ar.convert.checkpoint import read_original_checkpoint
-from keras_perceiver_ar.convert.weights import from_original, to_original
+from keras_perceiver_ar.convert.weights import from_original, original_shapes, to_original
 
-__all__ = ["from_original", "read_original_checkpoint", "to_original"]
+__all__ = ["from_original", "original_shapes", "read_original_checkpoint", "to_original"]

@@ -31,8 +31,7 @@ def from_original(config, params):
     """
     model = make_model(config)
     weights, frozen = _weights(model), _frozen_tables(model)
-    expected = {name: tuple(weight.shape) for name, weight in weights.items()}
-    expected |= {name: table.shape for name, table in frozen.items()}
+    expected = original_shapes(model)
     problems = [f"missing: {name}" for name in expected if name not in params]
     problems += [f"unknown: {name}" for name in params if name not in expected]
     for name in expected.keys() & params.keys():
@@ -68,6 +67,26 @@ def to_original(model):
         for name, weight in _weights(model).items()
     }
     return weights | _frozen_tables(model)
+
+
+def original_shapes(model):
+    """Names and shapes of the original's parameters, as it counts them.
+
+    Its frozen position tables are parameters, with moments in the optimizer; here they are
+    constants, and `model.count_params()` leaves them out.
+
+    Args:
+        model: `PerceiverARCausalLM`.
+
+    Returns:
+        dict of str to tuple of int.
+    """
+    shapes = {name: tuple(weight.shape) for name, weight in _weights(model).items()}
+    embedding = model.backbone.position_embedding
+    if embedding is not None and not embedding.tables:
+        for axis, rows in enumerate(embedding.num_rows):
+            shapes[f"perceiver_ar/~/embed_{axis + 1}/embeddings"] = (rows, embedding.width)
+    return shapes
 
 
 def _weights(model):
