@@ -49,7 +49,7 @@ class CachedSteps:
         embedded = self.backbone.embed(token_ids, positions)
         cross = tuple(
             block.project_key_value(embedded, self._rotary(positions))
-            for block in self.backbone.cross_attention_blocks
+            for block in self.backbone.latent_stack.cross_attention_blocks
         )
         first = ops.maximum(lengths - self.read, 0)
         latents, pairs = self._read(token_ids, positions, cross, first, self.read)
@@ -96,7 +96,7 @@ class CachedSteps:
         embedded = self.backbone.embed(token, position)
         entries = (
             block.project_key_value(embedded, self._rotary(position))
-            for block in self.backbone.cross_attention_blocks
+            for block in self.backbone.latent_stack.cross_attention_blocks
         )
         return tuple(
             tuple(

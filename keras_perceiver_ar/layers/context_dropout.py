@@ -60,7 +60,11 @@ class ContextDropout(keras.layers.Layer):
         self.built = True
 
     def steps(self, lengths, num_inputs, num_positions=0, training=False, seed=None):
-        """The steps of the inputs that remain, int32 (B, K), without touching the inputs."""
+        """The steps of the inputs that remain, without touching the inputs.
+
+        Returns:
+            int32 (B, K), or (M,) where all of them remain.
+        """
         spared = num_positions if self.prefix_only else 0
         if self.keep is not None and self.keep < 1 + spared:
             raise ValueError(
@@ -69,8 +73,7 @@ class ContextDropout(keras.layers.Layer):
             )
         selects = self.keep is not None and (num_inputs is None or self.keep < num_inputs)
         if not training or not (self.rate or selects):
-            index = ops.arange(num_inputs, dtype="int32")
-            return ops.broadcast_to(index, (ops.shape(lengths)[0], num_inputs))
+            return ops.arange(num_inputs, dtype="int32")
         if seed is None:
             seed = self.seed_generator.next()
         if self.rate:
@@ -82,6 +85,8 @@ class ContextDropout(keras.layers.Layer):
         if lengths is None:
             lengths = ops.zeros((ops.shape(inputs)[0],), dtype="int32") + num_inputs
         steps = self.steps(lengths, num_inputs, num_positions, training, seed)
+        if len(steps.shape) == 1:
+            return inputs, ops.broadcast_to(steps, ops.shape(inputs)[:2])
         if steps.shape[1] != inputs.shape[1]:
             inputs = masks.gather_at_steps(inputs, steps)
         return inputs, steps

@@ -59,6 +59,13 @@ class PositionEmbedding(keras.layers.Layer):
         self.from_end = from_end
         self._has_weights = trains or kind == "learned"
 
+    negative = False  # no table has rows below 0
+
+    @property
+    def num_index_dimensions(self):
+        """P, one for each table."""
+        return len(self.num_rows)
+
     def build(self, positions_shape=None):
         for axis, rows in enumerate(self.num_rows if self._has_weights else ()):
             initializer = keras.initializers.TruncatedNormal(stddev=1.0)

@@ -4,8 +4,7 @@ import keras
 from keras import ops
 
 from keras_perceiver_ar import masks, randomness, selection
-from keras_perceiver_ar import positions as positions_lib
-from keras_perceiver_ar.checks import check_inputs, check_sizes
+from keras_perceiver_ar.checks import check_sizes
 from keras_perceiver_ar.layers.context_dropout import ContextDropout
 from keras_perceiver_ar.layers.feed_forward import get_activation, squared_relu
 from keras_perceiver_ar.layers.initial_latents import InitialLatents
@@ -13,6 +12,7 @@ from keras_perceiver_ar.layers.rotary_embedding import RotaryEmbedding
 from keras_perceiver_ar.models.combinations import check_combinations, check_latents
 from keras_perceiver_ar.models.cross_attend import CrossAttend
 from keras_perceiver_ar.models.dropout_rates import DropoutRates
+from keras_perceiver_ar.models.inputs import read_inputs
 from keras_perceiver_ar.models.latent_query import LatentQuery
 from keras_perceiver_ar.models.latent_stack import LatentStack
 from keras_perceiver_ar.models.position_choice import make_position_layer
@@ -20,6 +20,10 @@ from keras_perceiver_ar.quantization import saved_dtype
 
 # Numbers that a call's seed is folded with; the blocks of the stack count from 0.
 _LATENT_DROPOUT, _INPUT_DROPOUT = 2**20, 2**20 + 1
+# Arguments that a config holds as they are, and those that Keras serialises.
+_PLAIN = ("name", "trainable", "vocab_size", "max_context", "num_latents", "num_layers", "width")
+_PLAIN += ("num_heads", "input_width", "mlp_factor", "seed")
+_OBJECTS = ("positions", "cross_attend", "latent_query", "dropout")
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -133,20 +137,11 @@ class PerceiverARBackbone(keras.Model):
         layer = make_position_layer(
             self.positions, self.max_context, self.input_width, self.dtype_policy, offset
         )
-        check_combinations(
-            self.cross_attend,
-            self.latent_query,
-            self.dropout_rates,
-            self.num_layers,
-            self.num_positions(),
-            layer,
-        )
+        check_combinations(self, layer)
         self.rotary = layer if isinstance(layer, RotaryEmbedding) else None
         self.position_embedding = layer if self.rotary is None else None
         self.positions_from_end = layer.from_end
-        self.num_index_dimensions = (
-            layer.num_index_dimensions if self.rotary is not None else len(layer.num_rows)
-        )
+        self.num_index_dimensions = layer.num_index_dimensions
 
     def _make_layers(self):
         """Builds every layer at once: all sizes are known, and weights can be loaded."""
@@ -193,24 +188,11 @@ class PerceiverARBackbone(keras.Model):
         )
         self.built = True
 
-    @property
-    def latent_blocks(self):
-        """The latent blocks in their order: list of `LatentBlock`."""
-        return self.latent_stack.latent_blocks
-
-    @property
-    def cross_attention_blocks(self):
-        """Every cross-attend in its order: list of `CrossAttentionBlock`."""
-        return self.latent_stack.cross_attention_blocks
-
     def num_positions(self, num_latents=None):
         """U = N / n, the positions on which N latents sit, and so the number of predictions.
 
         Args:
             num_latents: int or None. Another N.
-
-        Returns:
-            int.
 
         Raises:
             ValueError: a number of latents that does not fit.
@@ -223,33 +205,8 @@ class PerceiverARBackbone(keras.Model):
         """Nothing is left to build: see `_make_layers`."""
 
     def read_inputs(self, inputs):
-        """Completes a dict of inputs.
-
-        Args:
-            inputs: the call's `inputs`, or its `token_ids` alone.
-
-        Returns:
-            token_ids int32 (B, M), lengths int32 (B,), positions int32 (B, M) or (B, M, P).
-        """
-        inputs = inputs if isinstance(inputs, dict) else {"token_ids": inputs}
-        check_inputs(inputs, self.max_context, self.num_index_dimensions)
-        token_ids = ops.cast(inputs["token_ids"], "int32")
-        num_inputs = ops.shape(token_ids)[1]
-        lengths = inputs.get("lengths")
-        if lengths is None:
-            lengths = masks.sequence_lengths(token_ids)
-        lengths = ops.clip(ops.cast(lengths, "int32"), 0, num_inputs)
-        if self.positions_from_end:
-            positions = positions_lib.positions_from_end(lengths, num_inputs)
-            if self.rotary is not None and self.rotary.negative:
-                positions = -positions
-        elif inputs.get("positions") is not None:
-            positions = ops.cast(inputs["positions"], "int32")
-            if self.num_index_dimensions == 1 and len(positions.shape) == 3:
-                positions = positions[..., 0]
-        else:
-            positions = positions_lib.positions_from_start(lengths, num_inputs)
-        return token_ids, lengths, positions
+        """token_ids int32 (B, M), lengths int32 (B,), positions: see `models.inputs`."""
+        return read_inputs(inputs, self.max_context, self.rotary or self.position_embedding)
 
     def embed(self, token_ids, positions):
         """Embedded inputs, (B, M, Cᵢ)."""
@@ -268,14 +225,12 @@ class PerceiverARBackbone(keras.Model):
             positions: int32 (B, U) or (B, U, P), of these inputs.
 
         Returns:
-            (B, U · n, C), and their positions int (B, U · n) or (B, U · n, P) for rotary ones, else
-            None.
+            (B, U · n, C), and their positions int (B, U · n, …) for rotary ones, else None.
         """
         positions = positions + int(self.latent_query.offset)
         latents = self.initial_latents(self.embed(token_ids, positions))
-        if self.rotary is None:
-            return latents, None
-        return latents, masks.repeat_latents(positions, self.latents_per_position)
+        repeated = masks.repeat_latents(positions, self.latents_per_position)
+        return latents, None if self.rotary is None else repeated
 
     def call(self, inputs, training=False, seed=None, num_latents=None):
         token_ids, lengths, positions = self.read_inputs(inputs)
@@ -292,20 +247,21 @@ class PerceiverARBackbone(keras.Model):
             masks.gather_at_steps(token_ids, steps), masks.gather_at_steps(positions, steps)
         )
         steps = masks.repeat_latents(steps, self.latents_per_position)
-        keep = None
-        if seed is not None and self.dropout_rates.latents:
-            rate = self.dropout_rates.latents
+        keep, rate = None, self.dropout_rates.latents
+        if seed is not None and rate:
             keep = selection.keep_each(fold(_LATENT_DROPOUT), rate, ops.shape(steps))
         latent_mask = masks.latent_attention_mask(steps, keep)
-        input_steps = self._input_steps(token_ids, lengths, num_latents, fold(_INPUT_DROPOUT))
-        if len(input_steps.shape) == 2 and input_steps.shape[1] != token_ids.shape[1]:
+        num_inputs, num_positions = ops.shape(token_ids)[1], self.num_positions(num_latents)
+        input_steps = self.context_dropout.steps(
+            lengths, num_inputs, num_positions, seed is not None, fold(_INPUT_DROPOUT)
+        )
+        if input_steps.shape[-1] != token_ids.shape[1]:
             token_ids = masks.gather_at_steps(token_ids, input_steps)
             positions = masks.gather_at_steps(positions, input_steps)
         cross_mask = masks.cross_attention_mask(steps, input_steps)
-        reads = bool(self.cross_attention_blocks)
         return self.latent_stack(
             latents,
-            self.embed(token_ids, positions) if reads else None,
+            self.embed(token_ids, positions),
             cross_mask,
             latent_mask,
             latent_positions,
@@ -313,15 +269,6 @@ class PerceiverARBackbone(keras.Model):
             training=training,
             seed=seed,
         )
-
-    def _input_steps(self, token_ids, lengths, num_latents, seed):
-        """The step of each input that is read: int32 (M,), or (B, K) where some are left out."""
-        num_inputs = ops.shape(token_ids)[1]
-        rates = self.dropout_rates
-        if seed is None or not (rates.inputs or rates.keep_inputs):
-            return ops.arange(num_inputs, dtype="int32")
-        num_positions = self.num_positions(num_latents)
-        return self.context_dropout.steps(lengths, num_inputs, num_positions, True, seed)
 
     def compute_output_spec(self, inputs, training=False, seed=None, num_latents=None):
         """Shape and dtype of a symbolic call, `num_latents` of that call included."""
@@ -336,30 +283,17 @@ class PerceiverARBackbone(keras.Model):
     def get_config(self):
         again = self.rematerialize
         return {
-            "name": self.name,
-            "trainable": self.trainable,
+            **{name: getattr(self, name) for name in _PLAIN},
+            **{name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _OBJECTS},
             "dtype": saved_dtype(self),
-            "vocab_size": self.vocab_size,
-            "max_context": self.max_context,
-            "num_latents": self.num_latents,
-            "num_layers": self.num_layers,
-            "width": self.width,
-            "num_heads": self.num_heads,
-            "input_width": self.input_width,
-            "mlp_factor": self.mlp_factor,
             "activation": keras.activations.serialize(self.activation),
-            "positions": keras.saving.serialize_keras_object(self.positions),
-            "cross_attend": keras.saving.serialize_keras_object(self.cross_attend),
-            "latent_query": keras.saving.serialize_keras_object(self.latent_query),
-            "dropout": keras.saving.serialize_keras_object(self.dropout),
             "rematerialize": again if isinstance(again, bool) else list(again),
-            "seed": self.seed,
         }
 
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        for name in ("positions", "cross_attend", "latent_query", "dropout"):
+        for name in _OBJECTS:
             if isinstance(config[name], dict):
                 config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)

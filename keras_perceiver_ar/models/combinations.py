@@ -1,6 +1,7 @@
 """Settings of a backbone that make no sense together, refused when it is made."""
 
 from keras_perceiver_ar.checks import check_num_latents, check_sizes
+from keras_perceiver_ar.layers.position_embedding import PositionEmbedding
 
 
 def check_latents(num_latents, max_context, latents_per_position):
@@ -23,20 +24,18 @@ def check_latents(num_latents, max_context, latents_per_position):
         )
 
 
-def check_combinations(cross_attend, latent_query, dropout, num_layers, num_positions, layer):
-    """Refuses settings that contradict each other.
+def check_combinations(backbone, layer):
+    """Refuses settings of a backbone that contradict each other.
 
     Args:
-        cross_attend: `CrossAttend`.
-        latent_query: `LatentQuery`.
-        dropout: `DropoutRates`.
-        num_layers: int. L.
-        num_positions: int. U, inputs on which latents sit.
-        layer: the backbone's `RotaryEmbedding` or `PositionEmbedding`.
+        backbone: `PerceiverARBackbone` that is being made.
+        layer: its `RotaryEmbedding` or `PositionEmbedding`.
 
     Raises:
         ValueError: names the settings.
     """
+    cross_attend, latent_query = backbone.cross_attend, backbone.latent_query
+    dropout, num_layers = backbone.dropout_rates, backbone.num_layers
     layers = cross_attend.after_layers
     if len(set(layers)) < len(layers) or not all(
         isinstance(number, int) and 0 <= number < num_layers for number in layers
@@ -51,7 +50,7 @@ def check_combinations(cross_attend, latent_query, dropout, num_layers, num_posi
             "There is no cross-attend whose inputs could be left out. Received: initial=False, "
             f"after_layers=(), inputs={dropout.inputs}, keep_inputs={dropout.keep_inputs}"
         )
-    least = 1 + (num_positions if dropout.prefix_only else 0)
+    least = 1 + (backbone.num_positions() if dropout.prefix_only else 0)
     if dropout.keep_inputs is not None and dropout.keep_inputs < least:
         raise ValueError(
             "`keep_inputs` must leave room for the first input and for those on which latents sit: "
@@ -59,14 +58,13 @@ def check_combinations(cross_attend, latent_query, dropout, num_layers, num_posi
         )
     if not latent_query.offset:
         return
-    rotary = hasattr(layer, "max_wavelength")
-    dimensions = layer.num_index_dimensions if rotary else len(layer.num_rows)
+    dimensions = layer.num_index_dimensions
     if dimensions > 1:
         raise ValueError(
             "`offset` needs positions of one index dimension: with more there is no next one. "
             f"Received: offset=True, {dimensions} index dimensions"
         )
-    if not rotary and latent_query.style in ("learned", "shared"):
+    if isinstance(layer, PositionEmbedding) and latent_query.style in ("learned", "shared"):
         raise ValueError(
             "`offset` would change nothing: absolute positions are part of the embedded input, "
             f"which learned latents do not start from. Received: style={latent_query.style!r}"

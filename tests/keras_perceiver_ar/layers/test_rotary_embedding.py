@@ -63,3 +63,26 @@ def test_angles_stay_float32_in_bfloat16():
 def test_refusals(culprit, arguments):
     with pytest.raises(ValueError, match=f"Received: {culprit}"):
         kpar.layers.RotaryEmbedding(**{"max_wavelength": 64, **arguments})
+
+
+def test_heads_too_narrow_to_rotate():
+    x = np.ones((1, 3, 2, 2), "float32")
+    rotated = kpar.layers.RotaryEmbedding(9)(x, positions=np.array([[1, 2, 3]]))  # half of 2
+    assert (to_numpy(rotated) == x).all()
+
+
+def test_every_index_dimension_turns_its_own_channels():
+    layer = kpar.layers.RotaryEmbedding(9, 1.0, num_index_dimensions=2)
+    x = np.ones((1, 1, 1, 8), "float32")
+    still = to_numpy(layer(x, positions=np.array([[[0, 0]]])))
+    assert (still == x).all()
+    first = to_numpy(layer(x, positions=np.array([[[5, 0]]])))
+    second = to_numpy(layer(x, positions=np.array([[[0, 5]]])))
+    assert (first[..., 4:] == 1).all() and (first[..., :4] != 1).all()
+    assert (second[..., :4] == 1).all() and (second[..., 4:] == first[..., :4]).all()
+
+
+def test_positions_of_another_number_of_dimensions_are_refused():
+    layer = kpar.layers.RotaryEmbedding(9, num_index_dimensions=2)
+    with pytest.raises(ValueError, match="must have 2 index dimension"):
+        layer(np.ones((1, 1, 1, 8), "float32"), positions=np.array([[5]]))

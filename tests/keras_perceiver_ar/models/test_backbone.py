@@ -290,11 +290,6 @@ def test_a_trained_table_of_ones_own_is_saved(tmp_path, kind):
     assert (to_numpy(loaded(inputs)) == to_numpy(backbone(inputs))).all()
 
 
-def test_heads_too_narrow_to_rotate():
-    backbone = kpar.models.PerceiverARBackbone(**{**SIZES, "num_heads": 8})  # half of 2 channels
-    assert to_numpy(backbone(random_ids(0, 2, WIDTH))).shape == (2, LATENTS, 16)
-
-
 def test_a_misspelt_input_is_named(model):
     inputs = {"token_ids": random_ids(0, 2, WIDTH), "length": np.array([3, 4])}
     with pytest.raises(ValueError, match=r"nothing else. Received: \['length', 'token_ids'\]"):

@@ -37,7 +37,7 @@ def copy_weights(model, decoder):
     copy(backbone.token_embedding, "tokens")
     decoder.get_layer("positions").set_weights(backbone.position_embedding.get_weights())
     copy(backbone.initial_latents.projection, "query")
-    for layer, block in enumerate(backbone.latent_blocks):
+    for layer, block in enumerate(backbone.latent_stack.latent_blocks):
         copy(block.latents_norm, f"norm_{layer}")
         copy(block.mlp_norm, f"mlp_norm_{layer}")
         copy(block.mlp.up, f"up_{layer}")
