@@ -1,27 +1,44 @@
 """Cross-entropy of the latents' predictions."""
 
+import math
+
 import keras
 from keras import ops
+
+from keras_perceiver_ar.training.checks import check_numbers
 
 NORMALIZATIONS = ("mean", "sum")
 
 
-def token_loss(labels, logits, z_loss=0.0):
+def token_loss(labels, logits, z_loss=0.0, label_smoothing=0.0):
     """Cross-entropy and z-loss of each label, 0 where there is none.
+
+    The logits are shifted by their maximum first, so that neither the loss nor its gradient loses
+    digits where they are huge; the gradient comes from differentiation and is the softmax itself.
 
     Args:
         labels: int (B, N). 0 counts in no loss.
         logits: (B, N, V).
         z_loss: float. Weight of log²Z, which keeps the logits from drifting.
+        label_smoothing: float in [0, 1). Probability that the target gives away to the V − 1 other
+            tokens. The entropy of such a target is subtracted, so that 0 stays the least loss.
 
     Returns:
         cross-entropy float32 (B, N) in nats, and z-loss float32 (B, N).
     """
-    logits = ops.cast(logits, "float32")
-    log_z = ops.logsumexp(logits, axis=-1)
-    chosen = ops.take_along_axis(logits, ops.cast(labels, "int32")[..., None], axis=-1)[..., 0]
+    labels, logits = ops.cast(labels, "int32"), ops.cast(logits, "float32")
+    highest = ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
+    logits = logits - highest
+    log_z = ops.log(ops.sum(ops.exp(logits), axis=-1))
+    chosen = ops.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
+    if label_smoothing:
+        other = label_smoothing / (logits.shape[-1] - 1)
+        kept = 1.0 - label_smoothing
+        entropy = -kept * math.log(kept) - label_smoothing * math.log(other)
+        chosen = (kept - other) * chosen + other * ops.sum(logits, axis=-1) + entropy
     counts = ops.cast(labels > 0, "float32")
-    return (log_z - chosen) * counts, z_loss * ops.square(log_z) * counts
+    z_part = z_loss * ops.square(log_z + highest[..., 0])
+    return (log_z - chosen) * counts, z_part * counts
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -33,6 +50,7 @@ class PerceiverARLoss(keras.losses.Loss):
         normalization: "mean" over the labels that count, or "sum" over labels and batch as in the
             original. There the sum is clipped to norm 1, which is in effect a normalised gradient;
             a mean with the same clip is another optimiser.
+        label_smoothing: float in [0, 1). Probability that a target gives away to the other tokens.
 
     Call arguments:
         y_true: int (B, N).
@@ -42,10 +60,17 @@ class PerceiverARLoss(keras.losses.Loss):
     Returns:
         float32 scalar.
 
-    Reference: `Experiment._loss_fn` of the original (`z_loss`).
+    Reference: `Experiment._loss_fn` of the original (`z_loss`, `label_smoothing`).
     """
 
-    def __init__(self, z_loss=1e-4, normalization="mean", name="perceiver_ar_loss", **kwargs):
+    def __init__(
+        self,
+        z_loss=1e-4,
+        normalization="mean",
+        label_smoothing=0.0,
+        name="perceiver_ar_loss",
+        **kwargs,
+    ):
         kwargs.setdefault("reduction", "sum")
         kwargs.setdefault("dtype", "float32")  # a bfloat16 would round the ids of the labels
         super().__init__(name=name, **kwargs)
@@ -54,9 +79,10 @@ class PerceiverARLoss(keras.losses.Loss):
                 f"`normalization` must be one of {NORMALIZATIONS}. "
                 f"Received: normalization={normalization!r}"
             )
-        if not isinstance(z_loss, (int, float)) or not 0 <= z_loss < float("inf"):
-            raise ValueError(f"`z_loss` must be a number ≥ 0. Received: z_loss={z_loss!r}")
+        check_numbers(z_loss=z_loss)
+        check_numbers(label_smoothing=label_smoothing, below=1)
         self.z_loss = z_loss
+        self.label_smoothing = label_smoothing
         self.normalization = normalization
 
     def call(self, y_true, y_pred):
@@ -67,7 +93,7 @@ class PerceiverARLoss(keras.losses.Loss):
                 "`model.latent_labels(inputs, labels)` (`fit` does it by itself). Received: "
                 f"y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}"
             )
-        cross_entropy, z_loss = token_loss(y_true, y_pred, self.z_loss)
+        cross_entropy, z_loss = token_loss(y_true, y_pred, self.z_loss, self.label_smoothing)
         return cross_entropy + z_loss
 
     def __call__(self, y_true, y_pred, sample_weight=None):
@@ -82,4 +108,9 @@ class PerceiverARLoss(keras.losses.Loss):
         return total / ops.maximum(ops.sum(ops.cast(y_true > 0, total.dtype)), 1.0)
 
     def get_config(self):
-        return {**super().get_config(), "z_loss": self.z_loss, "normalization": self.normalization}
+        return {
+            **super().get_config(),
+            "z_loss": self.z_loss,
+            "normalization": self.normalization,
+            "label_smoothing": self.label_smoothing,
+        }

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import keras_perceiver_ar as kpar
-from tests.keras_perceiver_ar.support import GOLDEN, to_numpy
+from tests.keras_perceiver_ar.support import GOLDEN, to_numpy, value_and_gradient
 
 RANDOM = np.random.default_rng(0)
 LOGITS = RANDOM.normal(size=(2, 4, 9)).astype("float32") * 3
@@ -15,11 +15,19 @@ def golden():
     return np.load(GOLDEN / "primitives.npz")
 
 
-def by_hand(labels, logits, z_loss):
+def targets(labels, size, label_smoothing=0.0):
+    """The probabilities that a model should give to the tokens."""
+    kept = np.eye(size)[labels]
+    return kept * (1 - label_smoothing) + (1 - kept) * label_smoothing / (size - 1)
+
+
+def by_hand(labels, logits, z_loss, label_smoothing=0.0):
     """Cross-entropy and z-loss of each label, in float64."""
     log_z = np.log(np.exp(logits.astype("float64")).sum(-1))
-    chosen = np.take_along_axis(logits, labels[..., None], -1)[..., 0]
-    return (log_z - chosen) * (labels > 0), z_loss * log_z**2 * (labels > 0)
+    target = targets(labels, logits.shape[-1], label_smoothing)
+    cross_entropy = (target * (log_z[..., None] - logits)).sum(-1)
+    entropy = -(target * np.log(np.where(target > 0, target, 1))).sum(-1)
+    return (cross_entropy - entropy) * (labels > 0), z_loss * log_z**2 * (labels > 0)
 
 
 @pytest.mark.parametrize("z_loss", [0.0, 0.0001])
@@ -69,9 +77,63 @@ def test_sample_weights_scale_each_label(normalization, divisor):
     assert float(loss) == pytest.approx(wanted, rel=1e-6)
 
 
-def test_large_logits_do_not_overflow():
-    logits = LOGITS * 1e4
-    assert np.isfinite(float(kpar.training.PerceiverARLoss()(LABELS, logits)))
+@pytest.mark.parametrize("label_smoothing", [0.1, 0.7])
+def test_label_smoothing_gives_probability_to_the_other_tokens(label_smoothing):
+    parts = kpar.training.token_loss(LABELS, LOGITS, 0.1, label_smoothing)
+    wanted = by_hand(LABELS, LOGITS, 0.1, label_smoothing)
+    for part, number in zip(parts, wanted, strict=True):
+        np.testing.assert_allclose(to_numpy(part), number, rtol=3e-6)
+    loss = kpar.training.PerceiverARLoss(0.1, "sum", label_smoothing)(LABELS, LOGITS)
+    assert float(loss) == pytest.approx(sum(wanted).sum(), rel=1e-6)
+
+
+def test_the_least_loss_is_0_with_label_smoothing_too():
+    logits = np.log(targets(LABELS, 9, 0.1)).astype("float32")
+    cross_entropy, _ = kpar.training.token_loss(LABELS, logits, label_smoothing=0.1)
+    np.testing.assert_allclose(to_numpy(cross_entropy), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("shift", [0.0, 1e4, -1e4, 1e30])
+def test_huge_logits_lose_no_digits(shift, label_smoothing):
+    # Eighths, so that float32 holds the shifted logits exactly (at 1e30 all differences are gone).
+    logits = (np.round(LOGITS * 8) / 8 + np.float32(shift)).astype("float32")
+    reduced = logits.astype("float64") - logits.astype("float64").max(-1, keepdims=True)
+
+    def total(arrays):
+        return keras.ops.sum(kpar.training.token_loss(LABELS, arrays[0], 0.0, label_smoothing)[0])
+
+    value, (gradient,) = value_and_gradient(total, [logits])
+    wanted = by_hand(LABELS, reduced, 0.0, label_smoothing)[0].sum()
+    assert value == pytest.approx(wanted, rel=1e-6)
+    softmax = np.exp(reduced) / np.exp(reduced).sum(-1, keepdims=True)
+    slope = (softmax - targets(LABELS, 9, label_smoothing)) * (LABELS > 0)[..., None]
+    np.testing.assert_allclose(gradient, slope, rtol=0, atol=2e-7)
+
+
+def test_the_gradient_of_the_z_loss_is_that_of_log_z_squared():
+    logits = LOGITS + np.float32(100)
+
+    def total(arrays):
+        return keras.ops.sum(kpar.training.token_loss(LABELS, arrays[0], 0.5)[1])
+
+    _, (gradient,) = value_and_gradient(total, [logits])
+    parts = np.exp(logits.astype("float64"))
+    total_parts = parts.sum(-1, keepdims=True)
+    wanted = np.log(total_parts) * parts / total_parts * (LABELS > 0)[..., None]
+    np.testing.assert_allclose(gradient, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_impossible_tokens_do_not_spoil_the_others():
+    logits = LOGITS.copy()
+    logits[..., 3] = -np.inf
+
+    def total(arrays):
+        return kpar.training.PerceiverARLoss(0.1, "sum")(LABELS, arrays[0])
+
+    value, (gradient,) = value_and_gradient(total, [logits])
+    assert np.isfinite(value) and np.isfinite(gradient).all()
+    assert (gradient[..., 3] == 0).all()
 
 
 def test_labels_must_be_those_of_the_latents():
@@ -85,7 +147,7 @@ def test_unknown_normalization():
 
 
 def test_config_round_trip():
-    loss = kpar.training.PerceiverARLoss(0.5, "sum", name="mine")
+    loss = kpar.training.PerceiverARLoss(0.5, "sum", label_smoothing=0.2, name="mine")
     again = keras.losses.deserialize(keras.losses.serialize(loss))
     assert isinstance(again, kpar.training.PerceiverARLoss)
     assert again.get_config() == loss.get_config()
@@ -111,5 +173,11 @@ def test_labels_are_not_rounded_where_floats_are_short():
 
 @pytest.mark.parametrize("z_loss", ["x", -1.0, float("nan"), None])
 def test_a_z_loss_that_is_none(z_loss):
-    with pytest.raises(ValueError, match="`z_loss` must be a number"):
+    with pytest.raises(ValueError, match="`z_loss` must be a finite number"):
         kpar.training.PerceiverARLoss(z_loss)
+
+
+@pytest.mark.parametrize("label_smoothing", ["x", -0.1, 1.0, float("nan"), None])
+def test_a_label_smoothing_that_is_none(label_smoothing):
+    with pytest.raises(ValueError, match="`label_smoothing` must be .* ≥ 0 and < 1"):
+        kpar.training.PerceiverARLoss(label_smoothing=label_smoothing)
