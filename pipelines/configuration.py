@@ -26,9 +26,20 @@ for _configurable, _module in (
     (kpar.models.PerceiverARBackbone, "models"),
     (kpar.layers.PositionEmbedding, "layers"),
     (kpar.layers.RotaryEmbedding, "layers"),
+    (kpar.training.OptaxAdafactor, "optimizers"),
+    (kpar.training.OptaxAdam, "optimizers"),
+    (kpar.training.OptaxLamb, "optimizers"),
+    (kpar.training.OptaxSGD, "optimizers"),
+    (kpar.training.SM3, "optimizers"),
+    (keras.optimizers.Adafactor, "optimizers"),
     (keras.optimizers.Adam, "optimizers"),
     (keras.optimizers.AdamW, "optimizers"),
+    (keras.optimizers.Lamb, "optimizers"),
     (keras.optimizers.SGD, "optimizers"),
+    (kpar.training.ConstantWithWarmup, "schedules"),
+    (kpar.training.CosineWithWarmup, "schedules"),
+    (kpar.training.InverseSquareRoot, "schedules"),
+    (kpar.training.StepsWithWarmup, "schedules"),
     (keras.optimizers.schedules.CosineDecay, "schedules"),
 ):
     gin.external_configurable(_configurable, module=_module)
@@ -96,8 +107,11 @@ class TrainSettings:
         batch_size: int. Rows of the global batch, over all replicas.
         normalization: "sum" over labels as in the original, or "mean".
         z_loss: float. Weight of log²Z.
+        label_smoothing: float in [0, 1). Probability that a target gives away to the other tokens.
+        num_microbatches: int. Parts of a replica's rows that are computed one after the other, in
+            less memory. The step is the same.
         clip_norm: float or None. Global norm to which gradients are clipped, after the sum over
-            replicas.
+            microbatches and replicas.
         seed: int. Of the data, the weights and the dropout.
         steps_per_loop: int. Steps on the device between two looks from the host.
         checkpoint_interval: int. Steps.
@@ -112,6 +126,8 @@ class TrainSettings:
     batch_size: int
     normalization: str = "sum"
     z_loss: float = 1e-4
+    label_smoothing: float = 0.0
+    num_microbatches: int = 1
     clip_norm: float | None = 1.0
     seed: int = 0
     steps_per_loop: int = 100
@@ -135,6 +151,7 @@ class TrainSettings:
         for name in (
             "steps",
             "batch_size",
+            "num_microbatches",
             "steps_per_loop",
             "checkpoint_interval",
             "keep_checkpoints",
@@ -143,14 +160,39 @@ class TrainSettings:
         for name in ("evaluation_interval", "evaluation_batch_size"):
             check_integer(f"TrainSettings.{name}", getattr(self, name), optional=True)
         check_integer("TrainSettings.seed", self.seed, least=0, most=2**31 - 1)
+        self.check_microbatches()
         check_number("TrainSettings.z_loss", self.z_loss)
+        check_number("TrainSettings.label_smoothing", self.label_smoothing)
+        if self.label_smoothing >= 1:
+            raise UserError(
+                f"TrainSettings.label_smoothing must be less than 1, got {self.label_smoothing!r}"
+            )
         check_number("TrainSettings.clip_norm", self.clip_norm, optional=True, above=True)
+
+    def check_microbatches(self, num_replicas=1):
+        """Refuses a batch that does not divide into microbatches.
+
+        Args:
+            num_replicas: int. How many share a batch.
+
+        Raises:
+            UserError: names the batch and what would do.
+        """
+        rows, parts = self.batch_size // num_replicas, self.num_microbatches
+        if rows % parts:
+            shared = f" ({rows} rows for each of {num_replicas} replicas)"
+            raise UserError(
+                f"TrainSettings.batch_size is {self.batch_size}"
+                f"{shared if num_replicas > 1 else ''}, which cannot be cut into "
+                f"TrainSettings.num_microbatches = {parts}: choose a multiple of "
+                f"{parts * num_replicas}"
+            )
 
 
 def _check_learning_rate(optimizer):
-    """Refuses what a schedule would notice late or never: it looks at nothing before it is used."""
+    """Refuses what one of Keras' schedules would notice late or never. Ours look for themselves."""
     schedule = optimizer.get_config()["learning_rate"]
-    if isinstance(schedule, dict):
+    if isinstance(schedule, dict) and not schedule["module"].startswith(kpar.__name__):
         for name, value in schedule["config"].items():
             if name != "name" and isinstance(value, (str, bool, int, float)):
                 check_number(f"{schedule['class_name']}.{name}", value)
