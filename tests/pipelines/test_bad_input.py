@@ -105,7 +105,7 @@ def test_a_folder_without_the_split_is_named(tmp_path, capsys, books):
         ("LEARNING_RATE = -1", "CosineDecay.warmup_target"),
         ("WARMUP_STEPS = -1", "CosineDecay.warmup_steps"),
         ("DECAY_STEPS = 'x'", "in the settings of CosineDecay"),
-        ("Adam.learning_rate = -1.0", "learning rate"),
+        ("OptaxAdam.learning_rate = -1.0", "learning rate"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_named(tmp_path, capsys, binding, named):
@@ -144,7 +144,7 @@ def test_a_checkpoint_of_another_optimizer_is_kept_as_it_is(text_dir, books, cap
     before = runs.fingerprints(text_dir)
     flags = runs.text_flags(books, "Experiment.optimizer = @SGD", "SGD.momentum = 0.9")
     line = runs.refusal(capsys, train.main, *flags, f"--model_dir={text_dir}")
-    assert str(text_dir) in line and "optimizer is 'Adam' there and 'SGD' now" in line
+    assert str(text_dir) in line and "optimizer is 'OptaxAdam' there and 'SGD' now" in line
     assert runs.fingerprints(text_dir) == before
 
 
@@ -227,7 +227,7 @@ def test_a_run_goes_on_whatever_became_of_the_state_file(text_dir, books, tmp_pa
 def test_a_constant_learning_rate_is_that_of_the_configuration(books, tmp_path, capsys):
     flags = [*runs.text_flags(books), f"--model_dir={tmp_path / 'run'}"]
     for steps, rate in ((3, 0.25), (6, 0.5)):
-        again = runs.bind(f"STEPS = {steps}", f"Adam.learning_rate = {rate}")
+        again = runs.bind(f"STEPS = {steps}", f"OptaxAdam.learning_rate = {rate}")
         assert runs.call(train.main, *flags, *again) == 0
     lines = (tmp_path / "run" / "train_log.jsonl").read_text().splitlines()
     assert [json.loads(line)["learning_rate"] for line in lines] == [0.25, 0.5]

@@ -1,5 +1,6 @@
 import re
 
+import keras
 import numpy as np
 import pytest
 
@@ -46,6 +47,71 @@ def test_every_run_file_is_an_experiment(file, tmp_path):
     peak, warm = macro("LEARNING_RATE/macro.value"), macro("WARMUP_STEPS/macro.value")
     rates = [float(schedule(step)) for step in (0, warm, settings.steps)]
     np.testing.assert_allclose(rates, [0.0, peak, 0.0], atol=1e-9, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("file", "optimizer", "schedule"),
+    [
+        ("adam", "OptaxAdam", "CosineDecay"),
+        ("lamb", "OptaxLamb", "CosineDecay"),
+        ("adafactor", "OptaxAdafactor", "CosineDecay"),
+        ("sgd", "OptaxSGD", "CosineDecay"),
+        ("sm3", "SM3", "ConstantWithWarmup"),
+    ],
+)
+def test_a_runtime_file_after_the_run_file_changes_the_optimizer(file, optimizer, schedule):
+    configuration.parse(["gin/runs/copy_32_tiny.gin", f"gin/runtime/{file}.gin"], [])
+    made = configuration.make(configuration.Experiment).make_optimizer()
+    assert type(made).__name__ == optimizer
+    assert type(made._learning_rate).__name__ == schedule
+    peak, warm = (
+        gin.query_parameter(f"{name}/macro.value") for name in ("LEARNING_RATE", "WARMUP_STEPS")
+    )
+    rates = [float(made._learning_rate(step)) for step in (0, warm)]
+    np.testing.assert_allclose(rates, [0.0, peak], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("file", "shares"),
+    [
+        ("cosine", {50: 1, 225: 0.5, 400: 0}),
+        ("constant", {50: 1, 400: 1}),
+        ("steps", {50: 1, 199: 1, 200: 0.1, 320: 0.01, 380: 0.001}),
+        ("inverse_square_root", {50: 1, 200: 0.5}),
+    ],
+)
+def test_a_runtime_file_changes_the_learning_rate(file, shares):
+    files = ["gin/runs/copy_32_tiny.gin", "gin/runtime/lamb.gin", f"gin/runtime/{file}.gin"]
+    configuration.parse(files, ["LEARNING_RATE = 0.5"])
+    rate = configuration.make(configuration.Experiment).make_optimizer()._learning_rate
+    rates = [float(rate(step)) for step in shares]
+    np.testing.assert_allclose(rates, [0.5 * share for share in shares.values()], atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["Adafactor", "Adam", "AdamW", "Lamb", "SGD"])
+def test_keras_own_optimizers_are_there_too(name):
+    binding = f"Experiment.optimizer = @{name}\n{name}.learning_rate = 0.25"
+    configuration.parse(["gin/runs/copy_32_tiny.gin"], [binding])
+    optimizer = configuration.make(configuration.Experiment).make_optimizer()
+    assert type(optimizer) is getattr(keras.optimizers, name)
+    assert float(optimizer.learning_rate) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("binding", "named"),
+    [
+        ("LEARNING_RATE = -1", "`learning_rate` must be a finite number ≥ 0"),
+        ("WARMUP_STEPS = 1e3", "`warmup_steps` must be an integer ≥ 0"),
+        ("WARMUP_STEPS = 400", "warmup_steps=400, training_steps=400"),
+        ("StepsWithWarmup.boundaries = [2.0]", "boundaries=[2.0]"),
+        ("OptaxAdam.beta_1 = 1.0", "`beta_1`"),
+        ("StepsWithWarmup.parity = 'yes'", "(in the settings of StepsWithWarmup)"),
+    ],
+)
+def test_a_setting_that_a_schedule_or_optimizer_refuses_is_named(binding, named):
+    configuration.parse(["gin/runs/copy_32_tiny.gin", "gin/runtime/steps.gin"], [binding])
+    with pytest.raises(UserError, match=re.escape(named)):
+        configuration.make(configuration.Experiment).make_optimizer()
 
 
 @pytest.mark.parametrize(
@@ -113,6 +179,10 @@ def test_a_gin_file_that_is_not_there_is_named():
         ("TrainSettings.normalization = 'median'", "median"),
         ("TrainSettings.keep_checkpoints = 0", "keep_checkpoints"),
         ("TrainSettings.seed = -1", "seed"),
+        ("TrainSettings.label_smoothing = 1.0", "label_smoothing must be less than 1, got 1.0"),
+        ("TrainSettings.label_smoothing = -0.1", "label_smoothing"),
+        ("TrainSettings.num_microbatches = 0", "num_microbatches"),
+        ("TrainSettings.num_microbatches = 3", "batch_size is 256, which cannot be cut"),
         ("TrainSettings.clip_norm = 'a lot'", "clip_norm"),
         ("TrainSettings.evaluation_interval = -1", "evaluation_interval"),
         ("TrainSettings.evaluation_batch_size = -1", "evaluation_batch_size"),

@@ -58,8 +58,8 @@ def test_the_log_goes_on_where_the_checkpoint_is(whole, resumed):
 
 
 def test_the_learning_rate_warms_up_and_decays(whole):
-    # Warm-up over steps 0 and 1 to 0.003, then a cosine over 4 steps.
-    expected = [0.5 * 3e-3 * (1 + np.cos(np.pi * step / 4)) for step in (1, 4)]
+    # Warm-up over steps 0 and 1 to 0.003, then a cosine over 4 steps; the log tells of 2 and 5.
+    expected = [0.5 * 3e-3 * (1 + np.cos(np.pi * step / 4)) for step in (0, 3)]
     rates = [record["learning_rate"] for record in read_log(whole)]
     np.testing.assert_allclose(rates, expected, rtol=1e-6, atol=1e-10)
 
