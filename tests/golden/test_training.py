@@ -157,8 +157,7 @@ def test_weights_and_log_of_every_step(name):
     weights, log = trained(name)
     wanted = json.loads((FOLDER / "logs.json").read_text())[name]
     for key, numbers in log.items():
-        rtol = 1e-6 if key == "learning_rate" else 1e-5
-        np.testing.assert_allclose(numbers, wanted[key], rtol=rtol, atol=0, err_msg=key)
+        np.testing.assert_allclose(numbers, wanted[key], rtol=1e-6, atol=0, err_msg=key)
     check_weights(weights, np.load(FOLDER / f"{name}_{STEPS[name]}_steps.npz"), TOLERANCES[name])
 
 
@@ -178,6 +177,6 @@ def test_compile_and_train_on_batch_take_the_same_steps():
         losses.append(model.train_on_batch(inputs, labels))
         model.reset_metrics()
     wanted = json.loads((FOLDER / "logs.json").read_text())["adam"]["total_loss"]
-    np.testing.assert_allclose(np.ravel(losses), wanted, rtol=1e-5)
+    np.testing.assert_allclose(np.ravel(losses), wanted, rtol=1e-6)
     golden = np.load(FOLDER / "adam_20_steps.npz")
     check_weights(kpar.convert.to_original(model), golden, TOLERANCES["adam"])
