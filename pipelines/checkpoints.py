@@ -11,7 +11,7 @@ from pipelines.errors import UserError
 
 MODEL_FILE = "model.json"
 # A run may go on with other values of these: no weight changes its shape or meaning.
-_FREE = {"name", "trainable", "dtype", "dropout", "seed", "num_latents"}
+_FREE = {"dropout", "rematerialize", "seed", "num_latents"}
 
 
 def check_model(model_dir, model, task=None, optimizer=None):
@@ -63,10 +63,20 @@ def describe_model(model_dir, model, task, optimizer):
 
 
 def _description(model, task, optimizer):
-    config = model.backbone.get_config()
+    config = {**model.backbone.get_config(), "tie_embeddings": model.tie_embeddings}
     for name, part in (("task", task), ("optimizer", optimizer)):
         config[name] = None if part is None else type(part).__name__
-    return json.loads(json.dumps(config))
+    return _without_names(json.loads(json.dumps(config)))
+
+
+def _without_names(value):
+    """Less what says nothing about the weights: Keras numbers the names of layers by process."""
+    if isinstance(value, list):
+        return [_without_names(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    left_out = ("name", "trainable", "dtype")
+    return {key: _without_names(item) for key, item in value.items() if key not in left_out}
 
 
 def write_text(path, text):

@@ -23,6 +23,10 @@ OPERATIVE_CONFIG = "operative_config.gin"
 for _configurable, _module in (
     (BooksTask, "tasks"),
     (CopyTask, "tasks"),
+    (kpar.models.AttentionRoute, "models"),
+    (kpar.models.CrossAttend, "models"),
+    (kpar.models.DropoutRates, "models"),
+    (kpar.models.LatentQuery, "models"),
     (kpar.models.PerceiverARBackbone, "models"),
     (kpar.layers.PositionEmbedding, "layers"),
     (kpar.layers.RotaryEmbedding, "layers"),
@@ -43,6 +47,7 @@ for _configurable, _module in (
     (keras.optimizers.schedules.CosineDecay, "schedules"),
 ):
     gin.external_configurable(_configurable, module=_module)
+_make_causal_lm = gin.external_configurable(kpar.models.PerceiverARCausalLM, module="models")
 
 
 @gin.configurable(module="pipelines")
@@ -81,7 +86,7 @@ class Experiment:
         """
         with user_errors(ValueError, TypeError):
             backbone = self.backbone(vocab_size=self.task.vocab_size)
-            return kpar.models.PerceiverARCausalLM(backbone)
+            return _make_causal_lm(backbone)
 
     def make_optimizer(self):
         """A new optimizer.

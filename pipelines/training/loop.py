@@ -47,6 +47,7 @@ def train(model_dir, evaluate=False):
             f"{distribution.strategy!r} has {strategy.num_replicas_in_sync}: it is for 'mirrored'"
         )
     check_batch_size("TrainSettings.batch_size", settings.batch_size, strategy)
+    settings.check_microbatches(strategy.num_replicas_in_sync)
     keras.utils.set_random_seed(settings.seed)
     with strategy.scope():
         model = experiment.make_model()

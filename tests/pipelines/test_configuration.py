@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import gin
-from pipelines import configuration
+from pipelines import checkpoints, configuration, train
 from pipelines.errors import UserError
 from tests.pipelines import runs
 
@@ -211,3 +211,38 @@ def test_bindings_come_after_those_of_the_run(tmp_path):
     runs.save_untrained(tmp_path, runs.copy_flags())
     configuration.read_model_dir(str(tmp_path), bindings=["LATENTS = 3"])
     assert configuration.make(configuration.Experiment).make_model().backbone.num_latents == 3
+
+
+OPTIONS = (
+    "PerceiverARBackbone.cross_attend = @CrossAttend()",
+    "CrossAttend.after_layers = (0,)",
+    "CrossAttend.route = @AttentionRoute()",
+    "AttentionRoute.key_chunk_size = 3",
+    "PerceiverARBackbone.latent_query = @LatentQuery()",
+    "LatentQuery.style = 'mlp'",
+    "LatentQuery.latents_per_position = 2",
+    "PerceiverARBackbone.dropout = @DropoutRates()",
+    "DropoutRates.outputs = 0.1",
+    "DropoutRates.keep_inputs = 6",
+    "PerceiverARBackbone.rematerialize = True",
+    "PerceiverARBackbone.positions = @RotaryEmbedding()",
+    "RotaryEmbedding.max_wavelength = %CONTEXT",
+    "PerceiverARCausalLM.tie_embeddings = True",
+    "LATENTS = 8",
+)
+
+
+def test_gin_reaches_every_group_of_options(tmp_path, capsys):
+    flags = [*runs.copy_flags(*OPTIONS), f"--model_dir={tmp_path}", "--mode=train_and_evaluate"]
+    assert runs.call(train.main, *flags) == 0
+    assert "step 6/6" in capsys.readouterr().out
+    # From the directory alone the same model comes back.
+    configuration.read_model_dir(str(tmp_path))
+    model = configuration.make(configuration.Experiment).make_model()
+    backbone = model.backbone
+    assert model.tie_embeddings and backbone.rematerialize
+    assert backbone.cross_attend.after_layers == (0,)
+    assert backbone.cross_attend.route.key_chunk_size == 3
+    assert (backbone.latent_query.style, backbone.num_positions()) == ("mlp", 4)
+    assert (backbone.dropout_rates.outputs, backbone.dropout_rates.keep_inputs) == (0.1, 6)
+    assert checkpoints.restore_weights(str(tmp_path), model) == 6

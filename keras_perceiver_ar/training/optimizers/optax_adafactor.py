@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_perceiver_ar.training.checks import check_flags, check_numbers, check_steps
+from keras_perceiver_ar.checks import check_flags, check_numbers, check_steps
 from keras_perceiver_ar.training.optimizers.dense_optimizer import DenseOptimizer
 
 

@@ -5,7 +5,7 @@ import functools
 import keras
 from keras import ops
 
-from keras_perceiver_ar.training.checks import check_numbers
+from keras_perceiver_ar.checks import check_numbers
 from keras_perceiver_ar.training.optimizers.dense_optimizer import DenseOptimizer
 
 

@@ -1,6 +1,6 @@
 """What the learning rates that end have in common."""
 
-from keras_perceiver_ar.training.checks import check_flags, check_steps
+from keras_perceiver_ar.checks import check_flags, check_steps
 from keras_perceiver_ar.training.schedules.warmup import WarmupSchedule
 
 
