@@ -2,16 +2,18 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-combinations parity lint format demo check-tpu-requirements wheel clean
+.PHONY: help test test-slow test-combinations parity lint format demo check-tpu-requirements wheel clean
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 UNFINISHED := .venv-unfinished
 PIP := $(PYTHON) -m pip --disable-pip-version-check
-PYTEST := $(PYTHON) -m pytest -n 2 --dist loadfile --durations=5
+# In the order of the files: with the fewest tests first, as xdist would have it the other way round,
+# the slowest file would be left to the end, alone.
+PYTEST := $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=5
 
 # TensorFlow's start-up notes would bury what a target has to say.
-test test-combinations demo: export TF_CPP_MIN_LOG_LEVEL := 3
+test test-slow test-combinations demo: export TF_CPP_MIN_LOG_LEVEL := 3
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
@@ -51,9 +53,13 @@ export CAN_MAKE_VENV
 
 test: $(READY) ## run the tests: all on TensorFlow, those of the model also on JAX
 	@echo "tests on the TensorFlow backend"
-	@KERAS_BACKEND=tensorflow $(PYTEST) tests
+	@KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow" tests
 	@echo "tests of the model on the JAX backend"
-	@KERAS_BACKEND=jax $(PYTEST) tests/keras_perceiver_ar tests/golden
+	@KERAS_BACKEND=jax $(PYTEST) -m "not slow" tests/keras_perceiver_ar tests/golden
+
+test-slow: $(READY) ## run the slow tests: the demonstration, replicas, signals, README, docs (ten minutes)
+	@KERAS_BACKEND=tensorflow $(PYTEST) -m slow tests
+	@KERAS_BACKEND=jax $(PYTEST) -m slow tests/keras_perceiver_ar tests/golden
 
 test-combinations: $(READY) ## run the model in every pair of its options, on both backends (an hour)
 	@for backend in tensorflow jax; do \

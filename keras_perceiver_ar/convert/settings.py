@@ -23,7 +23,7 @@ _TABLES = {"sinusoidal": "sinusoidal", "linear": "linear", "fourier": "fourier"}
 _TABLES |= {"random": "learned"}
 _SHAPES = ("kv", "q")
 # Values of `get_config` of the original's experiment and of its model, for what is left out.
-_DEFAULTS = {
+DEFAULTS = {
     "input_embed_dim": 1024,
     "position_encoding": "sinusoidal",
     "learnable_position_embeddings": False,
@@ -80,7 +80,7 @@ def make_model(config):
         ValueError: settings that are unknown, all of them listed, or that contradict each other.
     """
     given = config["model_kwargs"]
-    options = {**_DEFAULTS, **given}
+    options = {**DEFAULTS, **given}
     _check(given, options)
     width, input_width = options["num_z_channels"], options["input_embed_dim"]
     chunked = options["chunked_cross_attention"]
@@ -142,7 +142,7 @@ def _check(given, options):
         "activation_name": tuple(_ACTIVATIONS),
         "initial_query_embed_activation_name": tuple(_ACTIVATIONS),
     }
-    problems = [f"{name} is unknown" for name in given if name not in _DEFAULTS.keys() | choices]
+    problems = [f"{name} is unknown" for name in given if name not in DEFAULTS.keys() | choices]
     problems += [
         f"{name}={options.get(name)!r} (there is {', '.join(values)})"
         for name, values in choices.items()

@@ -11,6 +11,8 @@ from savedmodels import export
 from tests.pipelines import runs
 from tests.savedmodels import exports
 
+pytestmark = pytest.mark.slow
+
 EASY = (
     "CopyTask.num_values = 8",
     "CopyTask.evaluation_examples = 512",

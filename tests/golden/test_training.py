@@ -119,7 +119,7 @@ def check_gradients(case, golden, z_loss, label_smoothing):
 
 def test_gradients_with_label_smoothing():
     case = Case("a_abs_sinusoidal")
-    check_gradients(case, case.figures("grads_ls0.1_f64"), 1e-4, 0.1)
+    check_gradients(case, case.figures("grads_z1e-4_ls0.1_f64"), 1e-4, 0.1)
 
 
 @pytest.mark.parametrize("name", ["a_abs_sinusoidal", "b_rotary_half"])

@@ -195,6 +195,7 @@ def test_a_torn_checkpoint_is_named_and_the_others_stay(torn_dir, books, tmp_pat
     assert runs.call(generate.main, *flags) == 0
 
 
+@pytest.mark.slow
 def test_the_remedy_for_a_torn_checkpoint_works(torn_dir, books, capsys):
     flags = [*runs.text_flags(books), f"--model_dir={torn_dir}"]
     remedy = re.search(r"if torn, delete (\S+)", runs.refusal(capsys, train.main, *flags))[1]
@@ -204,6 +205,7 @@ def test_the_remedy_for_a_torn_checkpoint_works(torn_dir, books, capsys):
     assert "step 3 of 6" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["missing", "torn", "older"])
 def test_a_run_goes_on_whatever_became_of_the_state_file(text_dir, books, tmp_path, capsys, damage):
     model_dir = shutil.copytree(text_dir, tmp_path / "run")

@@ -232,6 +232,7 @@ OPTIONS = (
 )
 
 
+@pytest.mark.slow
 def test_gin_reaches_every_group_of_options(tmp_path, capsys):
     flags = [*runs.copy_flags(*OPTIONS), f"--model_dir={tmp_path}", "--mode=train_and_evaluate"]
     assert runs.call(train.main, *flags) == 0

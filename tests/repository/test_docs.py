@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from keras_perceiver_ar.convert import settings
+
 
 def examples(repository_files, repository):
     for path in repository_files:
@@ -33,3 +35,8 @@ def test_examples_run_and_print_what_they_say(repository_files, repository, tmp_
             assert shown in done.stdout, f"{name}:{line} printed {done.stdout}"
         count += 1
     assert count >= 4
+
+
+def test_every_option_of_the_original_has_its_place_on_the_page(repository):
+    page = (repository / "docs" / "options.md").read_text(encoding="utf-8")
+    assert not [name for name in settings.DEFAULTS if f"`{name}`" not in page]

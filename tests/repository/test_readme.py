@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SMALL = (
     "CONTEXT = 256",
     "LATENTS = 32",

@@ -6,6 +6,8 @@ import pytest
 from keras_perceiver_ar.codecs import byte_codec
 from tests.savedmodels import exports
 
+pytestmark = pytest.mark.slow
+
 ROWS = ([2, 40, 50, 60, 70, 80, 90], [2], [2, 258, 3, 17])
 # Greedy twice over, and two ways to draw.
 SETTINGS = {"temperature": (0.0, 1.0, 0.7, 1.3), "top_p": (1.0, 0.9, 1.0, 0.0)}
