@@ -106,7 +106,10 @@ def test_combinations_at_which_the_original_crashes(name):
     check(CRASHES[name])
 
 
-@pytest.mark.parametrize("number", range(24))
+@pytest.mark.parametrize(
+    "number",
+    [*range(8), *(pytest.param(number, marks=pytest.mark.slow) for number in range(8, 24))],
+)
 def test_options_drawn_at_random(number):
     check(draw(number))
 

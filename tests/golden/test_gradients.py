@@ -38,7 +38,10 @@ def is_noise(name, model):
     return name.endswith("attention/linear_1/b") or frozen
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [name if name[0] in "abf" else pytest.param(name, marks=pytest.mark.slow) for name in NAMES],
+)
 def test_gradients_of_every_weight(name):
     case = Case(name)
     model = kpar.convert.from_original(case.config, case.params)

@@ -58,7 +58,9 @@ def make(name):
         "max_context_length": context,
         "input_idx_size": rows,
     }
-    with keras.StatelessScope(initialize_variables=False):  # shapes alone: nobody needs three gigabytes of weights
+    with keras.StatelessScope(
+        initialize_variables=False
+    ):  # shapes alone: nobody needs three gigabytes of weights
         return make_model(config)
 
 

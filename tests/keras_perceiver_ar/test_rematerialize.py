@@ -34,7 +34,14 @@ def gradients_of(model):
     return value_and_gradient(total, [weight.value for weight in model.trainable_variables])
 
 
-@pytest.mark.parametrize("dropout, rematerialize", [(0.0, True), (EVERYTHING, True), (0.4, (1,))])
+@pytest.mark.parametrize(
+    "dropout, rematerialize",
+    [
+        pytest.param(0.0, True, marks=pytest.mark.slow),
+        (EVERYTHING, True),
+        pytest.param(0.4, (1,), marks=pytest.mark.slow),
+    ],
+)
 def test_gradients_are_those_of_what_is_kept(dropout, rematerialize):
     options = {
         "dropout": dropout,

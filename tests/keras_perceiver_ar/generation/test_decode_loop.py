@@ -56,9 +56,9 @@ def replay(run, ids, lengths, held):
     [
         (None, "half", 2, 3),
         (4, 3, 3, 5),
-        (4, 1, 1, 2),
+        pytest.param(4, 1, 1, 2, marks=pytest.mark.slow),
         (4, 4, 4, 9),
-        (3, "half", 1, 3),
+        pytest.param(3, "half", 1, 3, marks=pytest.mark.slow),
         (1, "half", 1, 9),
         (7, "half", 3, 2),
     ],
@@ -80,6 +80,7 @@ def test_cached_equals_uncached(model, run, prompts, num_latents, refill, kept, 
         )
 
 
+@pytest.mark.slow
 def test_more_latents_than_room_never_refill(model, run, prompts):
     result = model.generate(prompts, NEW, sampler="greedy", num_latents=CONTEXT, stop_ids=())
     again = model.generate(

@@ -63,6 +63,7 @@ def test_int8_is_close_and_is_saved(name, tmp_path):
     assert (to_numpy(loaded(X)) == quantized).all()
 
 
+@pytest.mark.slow
 def test_a_whole_model_is_quantised_generates_and_is_saved(tmp_path):
     model, ids = tiny_model(), random_ids(0, 2, 9)
     exact = to_numpy(model(ids))

@@ -78,6 +78,7 @@ def test_two_microbatches_are_one_batch():
         np.testing.assert_allclose(two[name], one[name], rtol=0, atol=6e-7, err_msg=name)
 
 
+@pytest.mark.slow
 def test_the_mean_is_over_the_labels_of_all_microbatches():
     # Rows of 24, 5, 2 and 1 inputs, so that a mean of means would be another one.
     ids = random_ids(0, 4, CONTEXT)
