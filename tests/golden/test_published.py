@@ -58,9 +58,8 @@ def make(name):
         "max_context_length": context,
         "input_idx_size": rows,
     }
-    with keras.StatelessScope(
-        initialize_variables=False
-    ):  # shapes alone: nobody needs three gigabytes of weights
+    # Shapes alone: nobody needs three gigabytes of weights.
+    with keras.StatelessScope(initialize_variables=False):
         return make_model(config)
 
 
