@@ -71,6 +71,32 @@ def measure():
                 if not test_gradients.is_noise(key, model)
             )
         results[name] = row
+    return {"forward": results, "training": measure_training()}
+
+
+def measure_training():
+    """How far trajectories and learning rates of this backend are from the original's."""
+    from tests.golden import test_schedules, test_training
+
+    results = {}
+    for name, steps in test_training.STEPS.items():
+        weights, log = test_training.trained(name)
+        golden = np.load(test_training.FOLDER / f"{name}_{steps}_steps.npz")
+        wanted = json.loads((test_training.FOLDER / "logs.json").read_text())[name]["total_loss"]
+        results[f"{name}, {steps} steps: weights"] = max(
+            float(np.abs(weights[key] - golden[key]).max())
+            for key in test_training.compared(golden)
+        )
+        results[f"{name}, {steps} steps: loss of a step, relative"] = float(
+            np.abs(np.divide(log["total_loss"], wanted) - 1).max()
+        )
+    for name, golden in test_schedules.SCHEDULES.items():
+        schedule = test_schedules.make(golden["config"], parity=True)
+        results[f"learning rate {name}, 201 steps, relative"] = max(
+            abs(float(schedule(step)) - value) / (value or golden["config"]["base_lr"])
+            for step, value in enumerate(golden["values"])
+            if value is not None  # NaN there
+        )
     return results
 
 
@@ -93,13 +119,20 @@ def write(results):
     lines = [f"| case | option | {' | '.join(columns)} |", "|---|---|" + "---|" * len(columns)]
     for name in COMMITTED:
         figures = [
-            f"{results[backend][name][what]:.1e}" if what in results[backend][name] else "–"
+            f"{results[backend]['forward'][name][what]:.1e}"
+            if what in results[backend]["forward"][name]
+            else "–"
             for what in ("logits", "loss", "gradient")
             for backend in BACKENDS
         ]
         label = name.split("_")[0] + ("*" if name in WRONG else "")
         lines.append(f"| {label} | {WHAT[name]} | {' | '.join(figures)} |")
-    return TEMPLATE.read_text(encoding="utf-8").replace("TABLE", "\n".join(lines))
+    training = ["| training | tensorflow | jax |", "|---|---|---|"]
+    for name in results[BACKENDS[0]]["training"]:
+        figures = [f"{results[backend]['training'][name]:.1e}" for backend in BACKENDS]
+        training.append(f"| {name} | {' | '.join(figures)} |")
+    page = TEMPLATE.read_text(encoding="utf-8")
+    return page.replace("TABLE", "\n".join(lines)).replace("TRAINING", "\n".join(training))
 
 
 if __name__ == "__main__":
