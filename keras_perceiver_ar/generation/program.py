@@ -44,6 +44,7 @@ class GenerateProgram:
     def __init__(self, model):
         self.model = model
         self._programs = {}
+        self._variables = ()
 
     @classmethod
     def deferred(cls, model):
@@ -101,6 +102,11 @@ class GenerateProgram:
         return _trim(result, lengths, width + max_new_tokens, max_new_tokens)
 
     def _program(self, options):
+        # A compiled program keeps the variables it was made with; `quantize` and `enable_lora`
+        # make others.
+        variables = tuple((variable.path, variable.dtype) for variable in self.model.variables)
+        if variables != self._variables:
+            self._programs, self._variables = {}, variables
         key = tuple(sorted(options.items()))
         if key not in self._programs:
             self._programs[key] = DecodeProgram(self.model, options)

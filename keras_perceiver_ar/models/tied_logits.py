@@ -31,6 +31,13 @@ class TiedLogits(keras.layers.Layer):
 
     def call(self, latents):
         table = ops.cast(self.embedding.embeddings, "float32")
+        if self.embedding.quantization_mode == "int8":
+            table = table / ops.expand_dims(self.embedding.embeddings_scale, -1)
+        elif self.embedding.quantization_mode is not None:
+            raise ValueError(
+                "Tied embeddings can be quantised to int8 alone. Received: "
+                f"{self.embedding.quantization_mode}"
+            )
         scale = 1.0 / math.sqrt(table.shape[-1])
         return ops.matmul(ops.cast(latents, "float32") * scale, ops.transpose(table)) + self.bias
 

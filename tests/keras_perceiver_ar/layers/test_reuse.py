@@ -76,3 +76,34 @@ def test_a_whole_model_is_quantised_generates_and_is_saved(tmp_path):
     assert (to_numpy(loaded(ids)) == quantized).all()
     again = loaded.generate({"token_ids": ids}, 3, sampler="greedy")
     assert (again["token_ids"] == result["token_ids"]).all()
+
+
+def test_tied_embeddings_are_quantised_with_their_scale(tmp_path):
+    model, ids = tiny_model(width=12, model={"tie_embeddings": True}), random_ids(0, 2, 9)
+    exact = to_numpy(model(ids))
+    model.quantize("int8")
+    quantized = to_numpy(model(ids))
+    assert np.abs(quantized - exact).mean() < 0.1 * exact.std()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert (to_numpy(loaded(ids)) == quantized).all()
+
+
+@pytest.mark.parametrize("change", ["lora", "int8"])
+def test_generate_follows_a_model_that_was_changed(change):
+    model, prompts = tiny_model(), {"token_ids": random_ids(0, 2, 5)}
+    options = {"sampler": "greedy", "num_latents": 16}  # enough for all, so that scores compare
+    before = model.generate(prompts, 6, **options)
+    if change == "int8":
+        model.quantize("int8")
+    else:
+        for block in model.backbone.latent_stack.blocks:
+            block.enable_lora(2)
+        shake(model, seed=3)
+    after = model.generate(prompts, 6, **options)
+    assert (after["log_probs"] != before["log_probs"]).any()
+    inputs = {"token_ids": after["token_ids"], "lengths": after["lengths"]}
+    scores = to_numpy(model.score(inputs, num_latents=16))
+    for row, length in enumerate(after["lengths"]):
+        new = after["log_probs"][row, : length - 5]
+        np.testing.assert_allclose(new, scores[row, 5:length], atol=1e-4)
