@@ -50,6 +50,11 @@ def check_combinations(backbone, layer):
             "There is no cross-attend whose inputs could be left out. Received: initial=False, "
             f"after_layers=(), inputs={dropout.inputs}, keep_inputs={dropout.keep_inputs}"
         )
+    if not reads and latent_query.style in ("learned", "shared"):
+        raise ValueError(
+            "The model would see no input: its latents do not start from the inputs and never read "
+            f"them. Received: style={latent_query.style!r}, initial=False, after_layers=()"
+        )
     least = 1 + (backbone.num_positions() if dropout.prefix_only else 0)
     if dropout.keep_inputs is not None and dropout.keep_inputs < least:
         raise ValueError(

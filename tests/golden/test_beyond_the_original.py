@@ -78,6 +78,8 @@ def draw(number):
     learned = options["initial_query_embed_style"] == "learned"
     if learned and options["position_encoding_type"] == "absolute":
         options["initial_query_offsetting"] = False  # it would change nothing, and is refused
+    if learned and not options["additional_cross_attend_after_layers"]:
+        options["include_initial_cross_attention"] = True  # it would see nothing: refused too
     return options
 
 

@@ -71,7 +71,8 @@ def makes_sense(choice):
     learned = choice["style"] in ("learned", "shared")
     no_offset = choice["positions"].endswith("pixels") or (absolute and learned)
     drops_inputs = choice["dropout"] in ("inputs", "prefix", "some inputs", "some of the prefix")
-    return not ((choice["offset"] and no_offset) or (choice["reads"] == "never" and drops_inputs))
+    blind = choice["reads"] == "never" and (drops_inputs or learned)
+    return not ((choice["offset"] and no_offset) or blind)
 
 
 @functools.cache

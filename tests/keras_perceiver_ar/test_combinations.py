@@ -93,19 +93,24 @@ def test_it_trains(choice):
     before = [to_numpy(weight).copy() for weight in model.trainable_weights]
     first = float(model.train_on_batch(inputs, labels))
     assert np.isfinite(first)
-    frozen = [
-        weight.path
-        for weight, old in zip(model.trainable_weights, before, strict=True)
-        if (to_numpy(weight) == old).all() and not may_rest(weight.path, model)
-    ]
-    assert not frozen
     for _ in range(12):
         last = float(model.train_on_batch(inputs, labels))
     assert last < first
+    frozen = [
+        weight.path
+        for weight, old in zip(model.trainable_weights, before, strict=True)
+        if (to_numpy(weight) == old).all() and not may_rest(weight.path, choice)
+    ]
+    assert not frozen
 
 
-def may_rest(path, model):
-    """Whether a weight's gradient may be exactly 0: the scores of a query all shift alike."""
+def may_rest(path, choice):
+    """Whether a weight's gradient may be exactly 0."""
+    # Latents that are all alike, and have read nothing yet, make nothing of each other.
+    alike = choice["style"] == "shared" and choice["reads"] == "after 1 alone"
+    if alike and "latent_block_0/attention/" in path:
+        return True
+    # The bias of a key shifts all scores of a query alike.
     return path.endswith("attention/key/bias")
 
 

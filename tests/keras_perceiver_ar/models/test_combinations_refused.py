@@ -58,6 +58,10 @@ PIXELS = kpar.layers.PositionEmbedding((4, 5, 6), 12, "learned")
             "`offset` would change nothing.*style='shared'",
             {"positions": "absolute", "latent_query": LatentQuery("shared", offset=True)},
         ),
+        (
+            "would see no input.*style='shared', initial=False",
+            {"cross_attend": NOTHING_READ, "latent_query": LatentQuery("shared")},
+        ),
         ("`style` must be one of.*style='none'", {"latent_query": LatentQuery("none")}),
         ("attention width 10, num_heads=4", {"cross_attend": CrossAttend(num_heads=4, width=10)}),
         ("input_width=12, width=16", {"model": {"tie_embeddings": True}}),
