@@ -38,7 +38,9 @@ class AttentionRoute(Options):
     key_chunk_size: int | None = None
 
     def __post_init__(self):
-        check_sizes(**{name: value for name, value in self.get_config().items() if value})
+        check_sizes(
+            **{name: value for name, value in self.get_config().items() if value is not None}
+        )
 
 
 def dot_product_attention(query, key, value, mask=None, route=None, dropout=0.0, seed=None):

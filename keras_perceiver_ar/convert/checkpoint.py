@@ -36,8 +36,8 @@ def read_original_checkpoint(path_or_file):
         `kpar.convert.from_original` takes.
 
     Raises:
-        ValueError: no such checkpoint, a damaged one, or one that asks for anything but arrays and
-            their containers.
+        FileNotFoundError: no such checkpoint.
+        ValueError: a damaged one, or one that asks for anything but arrays and their containers.
 
     Example:
 
@@ -52,6 +52,8 @@ def read_original_checkpoint(path_or_file):
     path = os.fspath(path_or_file)
     if os.path.isdir(path):
         path = os.path.join(path, FILE_IN_FOLDER)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"no checkpoint at {path}: give {FILE_IN_FOLDER} or its folder")
     with open(path, "rb") as file:
         return _read(file, path)
 

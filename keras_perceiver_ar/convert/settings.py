@@ -79,6 +79,10 @@ def make_model(config):
     Raises:
         ValueError: settings that are unknown, all of them listed, or that contradict each other.
     """
+    needed = ("model_kwargs", "num_classes", "input_idx_size", "max_context_length")
+    missing = [name for name in needed if name not in config]
+    if missing:
+        raise ValueError(f"`config` must hold {', '.join(needed)}. Missing: {', '.join(missing)}")
     given = config["model_kwargs"]
     options = {**DEFAULTS, **given}
     _check(given, options)

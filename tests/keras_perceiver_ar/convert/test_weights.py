@@ -235,3 +235,11 @@ def test_original_weights_follow_the_model():
     shake(model, seed=1)
     after = kpar.convert.to_original(model)
     assert all((before[name] != after[name]).any() for name in before)
+
+
+@pytest.mark.parametrize("name", ["num_classes", "model_kwargs", "input_idx_size"])
+def test_a_config_with_something_missing_is_refused_by_name(name):
+    config = make_config()
+    del config[name]
+    with pytest.raises(ValueError, match=f"Missing: {name}"):
+        kpar.convert.from_original(config, {})
