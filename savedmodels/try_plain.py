@@ -30,10 +30,10 @@ def main():
 
     signature = tf.saved_model.load(flags.path).signatures[flags.signature]
     specs = signature.structured_input_signature[1]
-    inputs = {
-        name: tf.constant(value, specs[name].dtype)
-        for name, value in json.loads(flags.inputs).items()
-    }
+    given = json.loads(flags.inputs)
+    if given.keys() != specs.keys():
+        sys.exit(f"error: {flags.signature} takes {sorted(specs)}, got {sorted(given)}")
+    inputs = {name: tf.constant(value, specs[name].dtype) for name, value in given.items()}
     outputs = {name: value.numpy() for name, value in signature(**inputs).items()}
     print(json.dumps({name: _plain(value) for name, value in outputs.items()}))
 

@@ -2,7 +2,8 @@
 
 import contextlib
 import io
-import os
+import re
+import uuid
 
 import keras
 import tensorflow as tf
@@ -42,13 +43,13 @@ def write_version(model, directory, text):
             archive.add_endpoint(name, function, input_signature=list(inputs))
     with user_errors(OSError, tf.errors.OpError):
         tf.io.gfile.makedirs(directory)
-        version = 1 + max(map(int, filter(str.isdigit, _names(directory))), default=0)
         # TF Serving looks at names that are numbers only, so it sees the version when it is whole.
-        unfinished = tf.io.gfile.join(directory, f"unfinished-{version}-{os.getpid()}")
-        path = tf.io.gfile.join(directory, str(version))
+        unfinished = tf.io.gfile.join(directory, f"unfinished-{uuid.uuid4().hex}")
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # Keras lists what it saves
                 archive.write_out(unfinished, verbose=False)
+            # Numbered last: another export may have been quicker.
+            path = tf.io.gfile.join(directory, str(1 + max(_versions(directory), default=0)))
             tf.io.gfile.rename(unfinished, path)
         finally:
             if tf.io.gfile.exists(unfinished):
@@ -56,5 +57,6 @@ def write_version(model, directory, text):
     return path, tuple(endpoints)
 
 
-def _names(directory):
-    return [name.rstrip("/") for name in tf.io.gfile.listdir(directory)]
+def _versions(directory):
+    names = [name.rstrip("/") for name in tf.io.gfile.listdir(directory)]
+    return [int(name) for name in names if re.fullmatch("[0-9]+", name)]
