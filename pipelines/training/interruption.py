@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import threading
 
 
 class Interrupted(Exception):
@@ -19,7 +21,8 @@ class Interrupted(Exception):
 class Interruption:
     """Remembers SIGTERM and SIGINT until the loop on the device is done. An `orbit.Action`.
 
-    A second signal acts at once, as if there were no handler.
+    A second signal ends the process at once. Python runs signal handlers between two of its own
+    instructions, so not while TensorFlow is at work; a thread is told of every signal in time.
     """
 
     def __init__(self):
@@ -27,17 +30,36 @@ class Interruption:
 
     def listen(self):
         """From now on a signal waits. Before there is something to save, it should not have to."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._remember)
+        told, teller = socket.socketpair()
+        teller.setblocking(False)
+        signal.set_wakeup_fd(teller.fileno(), warn_on_full_buffer=False)
+        self._teller = teller  # closed, it would tell nobody
+        threading.Thread(target=self._wait, args=(told,), daemon=True).start()
+        for number in NUMBERS:
+            signal.signal(number, _do_nothing)
 
-    def _remember(self, number, _):
+    def _wait(self, told):
+        while number := told.recv(1):
+            if number[0] in NUMBERS:
+                self.receive(number[0])
+
+    def receive(self, number):
+        """Takes a signal up: the first one waits for its turn, a second one does not."""
+        if self._received is not None:
+            os._exit(128 + number)
         self._received = number
-        signal.signal(number, signal.SIG_DFL)
         name = signal.Signals(number).name
         line = f"{name}: stopping after this loop, or batch of an evaluation; again stops at once\n"
-        os.write(2, line.encode())  # a print within a print, which a signal may be, is an error
+        os.write(2, line.encode())
 
     def __call__(self, _=None):
         """Raises `Interrupted` if a signal has come."""
         if self._received is not None:
             raise Interrupted(self._received)
+
+
+NUMBERS = (signal.SIGTERM, signal.SIGINT)
+
+
+def _do_nothing(*_):
+    """In place of the default, which would end the process."""
