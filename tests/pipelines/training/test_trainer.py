@@ -75,7 +75,10 @@ def test_the_original_s_weights_and_log(name, num_microbatches):
 def test_two_microbatches_are_one_batch():
     (one, _), (two, _) = (trained("adam", count) for count in (1, 2))
     for name in compared(one):
-        np.testing.assert_allclose(two[name], one[name], rtol=0, atol=6e-7, err_msg=name)
+        # 6e-7 is how far the original's two runs are apart. It is five steps of float32 at 1; the
+        # steps of larger weights are wider, and which way sums round depends on the processor.
+        scale = np.maximum(1, np.abs(one[name]))
+        np.testing.assert_allclose(two[name] / scale, one[name] / scale, 0, 6e-7, err_msg=name)
 
 
 @pytest.mark.slow
