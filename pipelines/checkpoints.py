@@ -10,6 +10,7 @@ from pipelines.command_line import user_errors
 from pipelines.errors import UserError
 
 MODEL_FILE = "model.json"
+OPERATIVE_CONFIG = "operative_config.gin"
 # A run may go on with other values of these: no weight changes its shape or meaning.
 _FREE = {"dropout", "rematerialize", "seed", "num_latents"}
 
@@ -27,22 +28,23 @@ def check_model(model_dir, model, task=None, optimizer=None):
         UserError: names the settings that differ.
     """
     path = tf.io.gfile.join(model_dir, MODEL_FILE)
-    if not tf.io.gfile.exists(path):
-        return
+    if not tf.io.gfile.exists(path) or newest_checkpoint(model_dir) is None:
+        return  # there is nothing that settings could spoil
     hint = f" ({path} is torn: delete it)"
     with user_errors(ValueError, tf.errors.OpError, hint=hint), tf.io.gfile.GFile(path) as file:
         saved = json.load(file)
     config = _description(model, task, optimizer)
-    free = _FREE | {name for name in ("task", "optimizer") if config[name] is None}
+    saved, config = _leaves(saved), _leaves(config)
+    free = _FREE | {name for name in ("task", "optimizer") if config.get(name) is None}
     differing = [
         f"{name} is {saved.get(name)!r} there and {config.get(name)!r} now"
         for name in sorted(saved.keys() | config.keys())
-        if name not in free and saved.get(name) != config.get(name)
+        if name.split(".")[0] not in free and saved.get(name) != config.get(name)
     ]
     if differing:
         raise UserError(
             f"{model_dir} holds another model ({'; '.join(differing)}): "
-            "choose another --model_dir, or its settings"
+            f"choose another --model_dir, or its settings ({OPERATIVE_CONFIG} in there)"
         )
 
 
@@ -67,6 +69,21 @@ def _description(model, task, optimizer):
     for name, part in (("task", task), ("optimizer", optimizer)):
         config[name] = None if part is None else type(part).__name__
     return _without_names(json.loads(json.dumps(config)))
+
+
+def _leaves(value, name=None):
+    """Settings of nested objects by their own names: {"cross_attend.after_layers": [1]}."""
+    if not isinstance(value, dict):
+        return {name: value}
+    if "class_name" in value:
+        config = value.get("config")
+        if not isinstance(config, dict):  # a function: its name
+            return {name: config}
+        value = {"kind": value["class_name"], **config}
+    leaves = {}
+    for key, item in value.items():
+        leaves |= _leaves(item, f"{name}.{key}" if name else key)
+    return leaves
 
 
 def _without_names(value):

@@ -54,7 +54,17 @@ def add_gin_flags(flags, required):
 
 def add_model_dir(flags, what):
     """Adds `--model_dir`, which every command needs."""
-    flags.add_argument("--model_dir", required=True, type=path, metavar="DIR", help=what)
+    flags.add_argument("--model_dir", required=True, type=_model_dir, metavar="DIR", help=what)
+
+
+def _model_dir(text):
+    """TensorFlow writes checkpoints to any path, but looks for them as for a pattern of names."""
+    wrong = sorted(set(text) & set("[]*?\\"))
+    if wrong:
+        raise argparse.ArgumentTypeError(
+            f"must not hold {' or '.join(wrong)}, or its checkpoints are not found again"
+        )
+    return path(text)
 
 
 def path(text):

@@ -1,7 +1,6 @@
 """What gin can reach, and how a run is put together from it."""
 
 import dataclasses
-import difflib
 import pathlib
 import re
 
@@ -11,14 +10,14 @@ import tensorflow as tf
 import gin
 import keras_perceiver_ar as kpar
 from pipelines import distribution
-from pipelines.checkpoints import write_text
+from pipelines.checkpoints import OPERATIVE_CONFIG, write_text
 from pipelines.checks import check_integer, check_number
 from pipelines.command_line import user_errors
 from pipelines.data import BooksTask, CopyTask
 from pipelines.errors import UserError
+from pipelines.gin_checks import check_macros
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
-OPERATIVE_CONFIG = "operative_config.gin"
 
 for _configurable, _module in (
     (BooksTask, "tasks"),
@@ -224,31 +223,12 @@ def parse(files, bindings):
     for binding in bindings:
         with user_errors(*kinds, hint=f" (in --gin_bindings={binding!r})"):
             gin.parse_config(binding)
-    _check_macros(bindings)
+    check_macros(bindings)
     missing = re.findall(r"^(\w+) = %gin.REQUIRED", gin.config_str(), re.MULTILINE)
     if missing:
         raise UserError(
             f"the run needs a value for {', '.join(missing)}: "
             f"give --gin_bindings=\"{missing[0]} = 'VALUE'\""
-        )
-
-
-def _check_macros(bindings):
-    """Refuses names that gin takes for macros but that nothing reads, or nothing sets."""
-    text = gin.config_str()
-    read = set(re.findall(r"%(\w+)(?![\w.])", text))
-    for binding in bindings:
-        name = re.match(r"\s*(\w+)\s*=", binding)
-        if name and name[1] not in read:
-            near = difflib.get_close_matches(name[1], read, n=1) or sorted(read)
-            raise UserError(
-                f"unknown name {name[1]} in --gin_bindings: no setting reads it; "
-                f"there is {', '.join(near) or 'none in these files'}"
-            )
-    unset = sorted(read - set(re.findall(r"^(\w+) = ", text, re.MULTILINE)))
-    if unset:
-        raise UserError(
-            f'%{unset[0]} is read but nothing sets it: add --gin_bindings="{unset[0]} = VALUE"'
         )
 
 

@@ -25,7 +25,8 @@ def main(arguments=None):
     from pipelines.training import loop
 
     configuration.parse(flags.gin_file, flags.gin_bindings)
-    return loop.train(flags.model_dir, evaluate=flags.mode == "train_and_evaluate")
+    evaluates = flags.mode == "train_and_evaluate"
+    return loop.train(flags.model_dir, evaluates, flags.gin_bindings)
 
 
 if __name__ == "__main__":

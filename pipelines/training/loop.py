@@ -12,6 +12,7 @@ from pipelines.command_line import user_errors
 from pipelines.configuration import Experiment, TrainSettings
 from pipelines.distribution import Distribution
 from pipelines.errors import UserError
+from pipelines.gin_checks import check_used
 from pipelines.training.evaluation import make_evaluator
 from pipelines.training.input import check_batch_size, distribute
 from pipelines.training.interruption import Interrupted, Interruption
@@ -22,12 +23,13 @@ from pipelines.training.trainer import Trainer
 orbit.controller._log = logging.debug
 
 
-def train(model_dir, evaluate=False):
+def train(model_dir, evaluate=False, bindings=()):
     """Trains as gin is configured, from the newest checkpoint in `model_dir` if there is one.
 
     Args:
         model_dir: str.
         evaluate: bool. Whether to evaluate at intervals and at the end.
+        bindings: gin bindings of the command line, all of which must have an effect.
 
     Returns:
         int, the exit status: 0, or 128 + signal if interrupted.
@@ -69,6 +71,7 @@ def train(model_dir, evaluate=False):
             between=interruption,
         )
     make_data(batch_size=settings.batch_size)
+    check_used(bindings)
     checkpoints.check_model(model_dir, model, experiment.task, optimizer)
     with user_errors(tf.errors.OpError):
         tf.io.gfile.makedirs(model_dir)
@@ -95,6 +98,7 @@ def train(model_dir, evaluate=False):
     trainer.train_dataset = distribute(
         strategy, functools.partial(make_data, start_step=start), settings.batch_size
     )
+    interruption.listen()
     checkpoints.describe_model(model_dir, model, experiment.task, optimizer)
     configuration.write_operative_config(model_dir)
     print(
@@ -105,7 +109,6 @@ def train(model_dir, evaluate=False):
     if start >= settings.steps:
         print(f"nothing left to train: TrainSettings.steps is {settings.steps}")
     progress = Progress(model_dir, global_step, settings.steps)
-    interruption.listen()
     controller.train_actions = (progress, interruption)
     return _run(controller, settings, evaluate, progress)
 

@@ -171,6 +171,21 @@ def test_an_empty_model_dir_is_refused(capsys, main):
     assert "--model_dir: must not be empty" in runs.refusal(capsys, main, "--model_dir=")
 
 
+@pytest.mark.parametrize("main", [train.main, evaluate.main, generate.main, export.main])
+def test_a_model_dir_that_reads_as_a_pattern_is_refused(tmp_path, capsys, main):
+    line = runs.refusal(capsys, main, f"--model_dir={tmp_path}/run [x]")
+    assert "--model_dir: must not hold [ or ]" in line
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("binding", ["CrossAttend.after_layers = (0,)", "OptaxLamb.beta_1 = 0.5"])
+def test_a_binding_that_nothing_uses_is_refused(tmp_path, capsys, binding):
+    flags = [*runs.copy_flags(binding), f"--model_dir={tmp_path / 'run'}"]
+    line = runs.refusal(capsys, train.main, *flags)
+    assert binding in line and "has no effect" in line
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.fixture
 def torn_dir(tmp_path, text_dir):
     model_dir = shutil.copytree(text_dir, tmp_path / "torn")
@@ -282,6 +297,4 @@ def test_a_prompt_file_that_is_not_utf8_is_named(text_dir, tmp_path, capsys):
 
 def test_an_output_that_cannot_be_written_is_named(text_dir, capsys):
     flags = [f"--model_dir={text_dir}", "--max_new_tokens=1", "--output=/no/such/folder/x.txt"]
-    capsys.readouterr()
-    assert runs.call(generate.main, *flags) == 2
-    assert "/no/such/folder/x.txt" in runs.error_line(capsys.readouterr().err)
+    assert "/no/such/folder/x.txt" in runs.refusal(capsys, generate.main, *flags)

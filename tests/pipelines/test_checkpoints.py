@@ -117,6 +117,8 @@ def test_weights_of_another_shape_are_refused_and_stay(tmp_path):
 )
 def test_the_directory_of_another_model_is_refused_and_left_alone(tmp_path, changed, named):
     checkpoints.describe_model(str(tmp_path), make_model(), *RUN)
+    checkpoints.check_model(str(tmp_path), make_model(**changed), *RUN)  # nothing to lose yet
+    save(tmp_path, make_model(), 3)
     before = runs.fingerprints(tmp_path)
     with pytest.raises(UserError, match=named):
         checkpoints.check_model(str(tmp_path), make_model(**changed), *RUN)

@@ -1,0 +1,45 @@
+"""Bindings that gin takes but that would have no effect, or not the one that was meant."""
+
+import difflib
+import re
+
+import gin
+from pipelines.errors import UserError
+
+
+def check_macros(bindings):
+    """Refuses names that gin takes for macros but that nothing reads, or nothing sets."""
+    text = gin.config_str()
+    read = set(re.findall(r"%(\w+)(?![\w.])", text))
+    for binding in bindings:
+        name = re.match(r"\s*(\w+)\s*=", binding)
+        if name and name[1] not in read:
+            near = difflib.get_close_matches(name[1], read, n=1) or sorted(read)
+            raise UserError(
+                f"unknown name {name[1]} in --gin_bindings: no setting reads it; "
+                f"there is {', '.join(near) or 'none in these files'}"
+            )
+    unset = sorted(read - set(re.findall(r"^(\w+) = ", text, re.MULTILINE)))
+    if unset:
+        raise UserError(
+            f'%{unset[0]} is read but nothing sets it: add --gin_bindings="{unset[0]} = VALUE"'
+        )
+
+
+def check_used(bindings):
+    """Refuses bindings of settings that nothing asked for, once everything has been made.
+
+    Args:
+        bindings: list of str, those of the command line. A file may well set what a run leaves out.
+
+    Raises:
+        UserError: names the first one.
+    """
+    used = gin.operative_config_str()
+    for binding in bindings:
+        match = re.match(r"\s*(?:[\w/]+/)?(?:\w+\.)*(\w+)\.(\w+)\s*=", binding)
+        if match and not re.search(rf"^(\S*[./])?{match[1]}\.{match[2]} =", used, re.MULTILINE):
+            raise UserError(
+                f"--gin_bindings={binding.strip()!r} has no effect: nothing in this run uses "
+                f"{match[1]} (bind it where it belongs, such as X.y = @{match[1]}())"
+            )
