@@ -132,21 +132,37 @@ def rotate_channels(x, positions, frequencies, num_heads=None):
         num_heads: int or None. Heads that are rotated, the first ones; None is all.
 
     Returns:
-        (B, S, H, D), dtype of `x`; angles, sines and cosines are float32 whatever that is.
+        (B, S, H, D), dtype of `x`; angles and products are float32 whatever that is.
     """
     if len(positions.shape) == 2:
         positions = ops.expand_dims(positions, -1)
     num_dimensions = positions.shape[-1]
-    width, heads = 2 * len(frequencies) * num_dimensions, num_heads or x.shape[2]
+    width, heads = 2 * len(frequencies) * num_dimensions, x.shape[2]
     if num_heads == 0 or width == 0:
         return x
     positions = ops.cast(positions, "float32")
-    frequencies = ops.convert_to_tensor(frequencies)
-    angles = [positions[..., axis, None, None] * frequencies for axis in range(num_dimensions)]
-    angles = angles[0] if num_dimensions == 1 else ops.concatenate(angles, axis=-1)
-    cos, sin = ops.cast(ops.cos(angles), x.dtype), ops.cast(ops.sin(angles), x.dtype)
-    first, second = x[:, :, :heads, 0:width:2], x[:, :, :heads, 1:width:2]
-    rotated = ops.stack([first * cos - second * sin, second * cos + first * sin], axis=-1)
-    rotated = ops.reshape(rotated, (*ops.shape(first)[:-1], width))
-    rotated = ops.concatenate([rotated, x[:, :, :heads, width:]], axis=-1)
-    return ops.concatenate([rotated, x[:, :, heads:]], axis=2)
+    frequencies = ops.convert_to_tensor(np.repeat(frequencies, 2))
+    angles = [positions[..., axis, None] * frequencies for axis in range(num_dimensions)]
+    if width < x.shape[3]:  # channels that are not rotated, by an angle of 0
+        angles.append(ops.zeros((*ops.shape(positions)[:2], x.shape[3] - width), "float32"))
+    angles = ops.expand_dims(angles[0] if len(angles) == 1 else ops.concatenate(angles, -1), 2)
+    # (a, b) → (a cos − b sin, b cos + a sin), as a product of the whole and of its swapped pairs:
+    # the gradient is another such product, where that of slices pads and adds.
+    signs = np.tile(np.array([-1, 1], "float32"), width // 2)
+    signs = np.concatenate([signs, np.zeros(x.shape[3] - width, "float32")])
+    x32 = ops.cast(x, "float32")
+    rotated = x32 * ops.cos(angles) + _swap_pairs(x32) * (ops.sin(angles) * signs)
+    rotated = ops.cast(rotated, x.dtype)
+    if num_heads is None or num_heads >= heads:
+        return rotated
+    return ops.where((np.arange(heads) < num_heads)[:, None], rotated, x)
+
+
+def _swap_pairs(x):
+    """(…, D) → (…, D), channels 2j and 2j + 1 exchanged; an odd last one stays."""
+    width = x.shape[-1] // 2 * 2
+    pairs = ops.reshape(x[..., :width], (*ops.shape(x)[:-1], width // 2, 2))
+    swapped = ops.reshape(ops.flip(pairs, axis=-1), (*ops.shape(x)[:-1], width))
+    if width == x.shape[-1]:
+        return swapped
+    return ops.concatenate([swapped, x[..., width:]], axis=-1)
