@@ -7,6 +7,9 @@ latent that has no input to sit on, because its row is shorter than N.
 
 from keras import ops
 
+# The step of what no latent may read: it lies behind all of theirs.
+NOWHERE = 2**30
+
 
 def sequence_lengths(token_ids):
     """Number of valid inputs of each row: the index of its first 0, or M where there is none.
@@ -51,6 +54,73 @@ def repeat_latents(values, latents_per_position):
     return values if latents_per_position == 1 else ops.repeat(values, latents_per_position, axis=1)
 
 
+class StepMask:
+    """Which keys each query may read, told by their steps: those of its own step and before.
+
+    It takes N + M numbers a row where a mask of booleans takes N · M, and each route of the
+    attention makes of it what it needs. What is no key at all has the step `NOWHERE`.
+
+    Args:
+        query_steps: int32 (B, N), ascending along N.
+        key_steps: int32 (B, M), or (M,) for all rows.
+        diagonal: bool. Whether query i may read key i in any case, so that none reads nothing.
+        causal_chunk: int or None. Queries and keys are the same, in the same order, and come in
+            groups of this size: none reads a key of a later group.
+        query_start: int. Place of the first query, where the mask is part of a larger one.
+        key_start: int or int32 scalar. Place of the first key.
+    """
+
+    def __init__(
+        self,
+        query_steps,
+        key_steps,
+        diagonal=False,
+        causal_chunk=None,
+        query_start=0,
+        key_start=0,
+    ):
+        self.query_steps = query_steps
+        self.key_steps = key_steps
+        self.diagonal = diagonal
+        self.causal_chunk = causal_chunk
+        self.query_start = query_start
+        self.key_start = key_start
+
+    def dense(self):
+        """Bool (B, N, M), True where attention is allowed."""
+        keys = self.key_steps
+        if len(keys.shape) == 2:
+            keys = ops.expand_dims(keys, 1)
+        allowed = ops.less_equal(keys, ops.expand_dims(self.query_steps, -1))
+        if not self.diagonal:
+            return allowed
+        queries = self.query_start + ops.arange(ops.shape(self.query_steps)[1], dtype="int32")
+        keys = self.key_start + ops.arange(ops.shape(self.key_steps)[-1], dtype="int32")
+        return ops.logical_or(allowed, ops.equal(ops.expand_dims(queries, -1), keys))
+
+    def __getitem__(self, item):
+        """The part of some queries and some keys, as of a bool (B, N, M): `mask[:, 2:4, :9]`."""
+        _, queries, keys = item
+        return StepMask(
+            self.query_steps[:, queries],
+            self.key_steps[..., keys],
+            self.diagonal,
+            None,
+            self.query_start + (queries.start or 0),
+            self.key_start + (keys.start or 0),
+        )
+
+    def keys_from(self, start, size):
+        """The part of all queries and of `size` keys from `start`, an int32 scalar."""
+        steps = self.key_steps
+        if len(steps.shape) == 1:
+            steps = ops.slice(steps, (start,), (size,))
+        else:
+            steps = ops.slice(steps, (0, start), (ops.shape(steps)[0], size))
+        place = self.key_start + start
+        return StepMask(self.query_steps, steps, self.diagonal, None, self.query_start, place)
+
+
 def cross_attention_mask(steps, input_steps):
     """The mask of the cross-attention: a latent reads inputs up to and including its own.
 
@@ -62,17 +132,14 @@ def cross_attention_mask(steps, input_steps):
             some were left out.
 
     Returns:
-        bool (B, N, M), True where attention is allowed. The row of a step −1 is all False.
+        `StepMask` of (B, N, M). A latent of step −1 may read nothing.
     """
-    rank = len(getattr(input_steps, "shape", ()))
-    if rank == 0:
+    if not getattr(input_steps, "shape", ()):
         input_steps = ops.arange(input_steps, dtype="int32")
-    elif rank == 2:
-        input_steps = ops.expand_dims(input_steps, 1)
-    return ops.less_equal(input_steps, ops.expand_dims(steps, -1))
+    return StepMask(steps, input_steps)
 
 
-def latent_attention_mask(steps, keep=None):
+def latent_attention_mask(steps, keep=None, latents_per_position=1):
     """The mask of the latent stack: causal, and blind to latents that sit on no input.
 
     The diagonal is always on (as in the original), so that no row of the softmax is empty. Latents
@@ -81,16 +148,14 @@ def latent_attention_mask(steps, keep=None):
     Args:
         steps: int32 (B, N).
         keep: bool (B, N) or None. Latents that others may read (`latent_dropout_prob`).
+        latents_per_position: int. n.
 
     Returns:
-        bool (B, N, N), True where attention is allowed.
+        `StepMask` of (B, N, N).
     """
-    queries, keys = ops.expand_dims(steps, -1), ops.expand_dims(steps, -2)
-    allowed = ops.logical_and(queries >= keys, keys >= 0)
-    if keep is not None:
-        allowed = ops.logical_and(allowed, ops.expand_dims(keep, 1))
-    index = ops.arange(ops.shape(steps)[1])
-    return ops.logical_or(allowed, ops.equal(ops.expand_dims(index, -1), index))
+    there = steps >= 0 if keep is None else ops.logical_and(steps >= 0, keep)
+    key_steps = ops.where(there, steps, NOWHERE)
+    return StepMask(steps, key_steps, diagonal=True, causal_chunk=latents_per_position)
 
 
 def gather_at_steps(values, steps):

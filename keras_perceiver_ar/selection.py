@@ -6,9 +6,7 @@ B batch, M inputs, N latents, K inputs that are kept. Every row draws for itself
 from keras import ops
 
 from keras_perceiver_ar import randomness
-
-# The step of an input that was left out: behind every latent, so no mask lets it through.
-LEFT_OUT = 2**30
+from keras_perceiver_ar.masks import NOWHERE
 
 
 def keep_each(seed, rate, shape):
@@ -39,12 +37,12 @@ def drop_inputs(seed, rate, lengths, num_inputs, num_spared=0):
         num_spared: int. The last valid inputs of each row that always stay.
 
     Returns:
-        int32 (B, M), the step of each input, `LEFT_OUT` where it was left out.
+        int32 (B, M), the step of each input, `masks.NOWHERE` where it was left out.
     """
     index = ops.arange(num_inputs, dtype="int32")
     keep = keep_each(seed, rate, (ops.shape(lengths)[0], num_inputs))
     keep = ops.logical_or(keep, _protected(index, lengths, num_spared))
-    return ops.where(keep, index, LEFT_OUT)
+    return ops.where(keep, index, NOWHERE)
 
 
 def select_inputs(seed, count, lengths, num_inputs, num_spared=0):

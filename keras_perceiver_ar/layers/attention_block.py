@@ -26,7 +26,7 @@ class AttentionBlock(keras.layers.Layer):
         dropout: float in [0, 1). On the output of the attention and of the MLP.
         attention_dropout: float in [0, 1). On the attention probabilities.
         rotary: `RotaryEmbedding` or None.
-        route: `AttentionRoute` or None. How much of the score matrix is held at once.
+        route: `AttentionRoute` or None. How the attention is computed.
         query_residual: bool. Whether the attention is added to the latents or takes their place.
         rematerialize: bool. Computes the block again in the backward pass instead of keeping what
             is in it. Dropout draws the same masks again (with `keras.remat` around a Keras layer it
@@ -103,7 +103,7 @@ class AttentionBlock(keras.layers.Layer):
             query: (B, N, H, D), projected from the normalised latents.
             key: (B, M, H, D).
             value: (B, M, H, D).
-            attention_mask: bool (B, N, M) or None.
+            attention_mask: `masks.StepMask`, bool (B, N, M) or None.
             training: bool. Whether dropout acts.
             seed: uint32 (2,) or None. None draws from the layer's own generator.
 

@@ -18,7 +18,7 @@ class CrossAttentionBlock(AttentionBlock):
         dropout: float in [0, 1). On the output of the attention and of the MLP.
         attention_dropout: float in [0, 1). On the attention probabilities.
         rotary: `RotaryEmbedding` or None.
-        route: `AttentionRoute` or None. How much of the score matrix is held at once.
+        route: `AttentionRoute` or None. How the attention is computed.
         query_residual: bool. Whether the attention is added to the latents or takes their place
             (`encoder_use_query_residual`).
         rematerialize: bool. Computes the block again in the backward pass.
@@ -27,8 +27,8 @@ class CrossAttentionBlock(AttentionBlock):
     Call arguments:
         latents: (B, N, C).
         inputs: (B, M, Cᵢ).
-        attention_mask: bool (B, N, M) or None, True where attention is allowed
-            (`masks.cross_attention_mask`).
+        attention_mask: `masks.StepMask` (`masks.cross_attention_mask`), bool (B, N, M) that is
+            True where attention is allowed, or None.
         latent_positions: int (B, N), needed with `rotary`.
         input_positions: int (B, M), needed with `rotary`.
         training: bool.

@@ -17,15 +17,15 @@ class LatentBlock(AttentionBlock):
         dropout: float in [0, 1). On the output of the attention and of the MLP.
         attention_dropout: float in [0, 1). On the attention probabilities.
         rotary: `RotaryEmbedding` or None.
-        route: `AttentionRoute` or None. How much of the score matrix is held at once.
+        route: `AttentionRoute` or None. How the attention is computed.
         query_residual: bool. Whether the attention is added to the latents or takes their place.
         rematerialize: bool. Computes the block again in the backward pass.
         seed: int or None. Of the dropout, where a call brings no seed of its own.
 
     Call arguments:
         latents: (B, N, C).
-        attention_mask: bool (B, N, N) or None, True where attention is allowed
-            (`masks.latent_attention_mask`).
+        attention_mask: `masks.StepMask` (`masks.latent_attention_mask`), bool (B, N, N) that is
+            True where attention is allowed, or None.
         positions: int (B, N), needed with `rotary`.
         training: bool.
         seed: uint32 (2,) or None.

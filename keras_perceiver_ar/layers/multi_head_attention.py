@@ -21,14 +21,15 @@ class MultiHeadAttention(keras.layers.Layer):
         attention_width: int or None. H · D; None is the width of the queries.
         output_width: int or None. Width of the output; None is that of the queries.
         rotary: `RotaryEmbedding` or None.
-        route: `AttentionRoute` or None. How much of the score matrix is held at once.
+        route: `AttentionRoute` or None. How the attention is computed.
         dropout: float in [0, 1). On the attention probabilities.
         seed: int or None. Of the dropout, where a call brings no seed of its own.
 
     Call arguments:
         query: (B, N, C).
         inputs: (B, M, Cᵢ), what keys and values are made of; None is `query`.
-        attention_mask: bool (B, N, M) or None, True where attention is allowed.
+        attention_mask: `masks.StepMask`, bool (B, N, M) that is True where attention is allowed,
+            or None.
         query_positions: int (B, N), needed with `rotary`.
         key_positions: int (B, M), needed with `rotary`.
         training: bool. Whether dropout acts.
@@ -101,7 +102,10 @@ class MultiHeadAttention(keras.layers.Layer):
         return ops.reshape(x, (-1, ops.shape(x)[1], *self._head_shape))
 
     def _rotate(self, x, positions):
-        return x if self.rotary is None else self.rotary(x, positions)
+        if self.rotary is None:
+            return x
+        # The layer is somebody else's, and so is its dtype: keys in float32 would cost the double.
+        return ops.cast(self.rotary(x, positions), x.dtype)
 
     def project_query(self, query, positions=None):
         """(B, N, C) → (B, N, H, D), rotated by `positions` (B, N)."""
@@ -119,7 +123,7 @@ class MultiHeadAttention(keras.layers.Layer):
             query: (B, N, H, D).
             key: (B, M, H, D).
             value: (B, M, H, D).
-            attention_mask: bool (B, N, M) or None.
+            attention_mask: `masks.StepMask`, bool (B, N, M) or None.
             seed: uint32 (2,) or None. Dropout acts if there is one.
 
         Returns:

@@ -250,7 +250,7 @@ class PerceiverARBackbone(keras.Model):
         keep, rate = None, self.dropout_rates.latents
         if seed is not None and rate:
             keep = selection.keep_each(fold(_LATENT_DROPOUT), rate, ops.shape(steps))
-        latent_mask = masks.latent_attention_mask(steps, keep)
+        latent_mask = masks.latent_attention_mask(steps, keep, self.latents_per_position)
         num_inputs, num_positions = ops.shape(token_ids)[1], self.num_positions(num_latents)
         input_steps = self.context_dropout.steps(
             lengths, num_inputs, num_positions, seed is not None, fold(_INPUT_DROPOUT)
@@ -262,10 +262,10 @@ class PerceiverARBackbone(keras.Model):
         return self.latent_stack(
             latents,
             self.embed(token_ids, positions),
-            cross_mask,
-            latent_mask,
-            latent_positions,
-            positions if self.rotary is not None else None,
+            cross_mask=cross_mask,
+            latent_mask=latent_mask,
+            latent_positions=latent_positions,
+            input_positions=positions if self.rotary is not None else None,
             training=training,
             seed=seed,
         )

@@ -25,7 +25,7 @@ class CrossAttend(Options):
             inputs once more (`additional_cross_attend_after_layers`).
         query_residual: bool. Whether what was read is added to the latents or takes their place
             (`encoder_use_query_residual`).
-        route: `AttentionRoute` or None. How much of the score matrix is held at once.
+        route: `AttentionRoute` or None. How the attention is computed.
     """
 
     num_heads: int | None = None

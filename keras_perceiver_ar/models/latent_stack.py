@@ -30,8 +30,8 @@ class LatentStack(keras.layers.Layer):
     Call arguments:
         latents: (B, N, C).
         inputs: (B, K, Cᵢ), or None if nothing is read.
-        cross_mask: bool (B, N, K).
-        latent_mask: bool (B, N, N).
+        cross_mask: `StepMask` of (B, N, K).
+        latent_mask: `StepMask` of (B, N, N).
         latent_positions: int (B, N) or (B, N, P), with rotary positions, else None.
         input_positions: int (B, K) or (B, K, P), the same.
         training: bool.
@@ -148,8 +148,16 @@ class LatentStack(keras.layers.Layer):
                 "seed": None if seed is None else randomness.fold_in(seed, index),
             }
             if isinstance(block, LatentBlock):
-                latents = block(latents, latent_mask, latent_positions, **own)
+                latents = block(
+                    latents, attention_mask=latent_mask, positions=latent_positions, **own
+                )
             else:
-                places = (latent_positions, input_positions)
-                latents = block(latents, inputs, cross_mask, *places, **own)
+                latents = block(
+                    latents,
+                    inputs,
+                    attention_mask=cross_mask,
+                    latent_positions=latent_positions,
+                    input_positions=input_positions,
+                    **own,
+                )
         return self.merge(latents)

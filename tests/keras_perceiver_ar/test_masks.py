@@ -34,7 +34,7 @@ def test_latents_sit_on_the_last_inputs():
 
 
 def test_cross_attention_mask():
-    assert to_numpy(masks.cross_attention_mask(STEPS, 6)).astype(int).tolist() == [
+    assert to_numpy(masks.cross_attention_mask(STEPS, 6).dense()).astype(int).tolist() == [
         [
             [1, 1, 1, 0, 0, 0],
             [1, 1, 1, 1, 0, 0],
@@ -58,7 +58,7 @@ def test_cross_attention_mask():
 
 def test_cross_attention_mask_of_as_many_latents_as_inputs():
     steps = masks.latent_steps([3, 2], 3)
-    assert to_numpy(masks.cross_attention_mask(steps, 3)).astype(int).tolist() == [
+    assert to_numpy(masks.cross_attention_mask(steps, 3).dense()).astype(int).tolist() == [
         [
             [1, 0, 0],
             [1, 1, 0],
@@ -73,7 +73,7 @@ def test_cross_attention_mask_of_as_many_latents_as_inputs():
 
 
 def test_latent_attention_mask():
-    assert to_numpy(masks.latent_attention_mask(STEPS)).astype(int).tolist() == [
+    assert to_numpy(masks.latent_attention_mask(STEPS).dense()).astype(int).tolist() == [
         [
             [1, 0, 0, 0],
             [1, 1, 0, 0],
@@ -101,9 +101,9 @@ def test_masks_of_the_original(golden, num_latents):
     assert (to_numpy(lengths) == golden["seq_len"]).all()
     steps = masks.latent_steps(lengths, num_latents)
     assert (to_numpy(steps) == golden[f"mask_steps_{num_latents}_1"]).all()
-    cross = masks.cross_attention_mask(steps, golden["seqs"].shape[1])
+    cross = masks.cross_attention_mask(steps, golden["seqs"].shape[1]).dense()
     assert (to_numpy(cross) == golden[f"mask_enc_{num_latents}_1"][:, 0]).all()
-    latent = masks.latent_attention_mask(steps)
+    latent = masks.latent_attention_mask(steps).dense()
     assert (to_numpy(latent) == golden[f"mask_proc_{num_latents}_1"][:, 0]).all()
 
 
@@ -111,8 +111,8 @@ def test_masks_of_the_original(golden, num_latents):
 def test_masks_follow_from_the_steps(ids, num_latents):
     lengths = to_numpy(masks.sequence_lengths(ids))
     steps = to_numpy(masks.latent_steps(lengths, num_latents))
-    cross = to_numpy(masks.cross_attention_mask(steps, 5))
-    latent = to_numpy(masks.latent_attention_mask(steps))
+    cross = to_numpy(masks.cross_attention_mask(steps, 5).dense())
+    latent = to_numpy(masks.latent_attention_mask(steps).dense())
     for row, length in enumerate(lengths):
         assert (ids[row, :length] > 0).all()
         assert length == 5 or ids[row, length] == 0

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_perceiver_ar import selection
+from keras_perceiver_ar import masks, selection
 from tests.keras_perceiver_ar.support import to_numpy
 
 M = 40
@@ -26,12 +26,12 @@ def test_each_row_drops_for_itself_and_at_its_rate():
 def test_dropped_inputs_have_a_step_behind_all(spared):
     steps = to_numpy(selection.drop_inputs(seed(3), 0.9, LENGTHS, M, spared))
     index = np.arange(M)
-    assert ((steps == index) | (steps == selection.LEFT_OUT)).all()
+    assert ((steps == index) | (steps == masks.NOWHERE)).all()
     assert (steps[:, 0] == 0).all()  # a latent that reads nothing would take the mean of all
     for row, length in enumerate(LENGTHS):
         last = slice(max(length - spared, 0), length)
         assert (steps[row, last] == index[last]).all()
-    assert (steps[0, 1:-4] == selection.LEFT_OUT).mean() > 0.7
+    assert (steps[0, 1:-4] == masks.NOWHERE).mean() > 0.7
 
 
 @given(st.integers(0, 1000), st.integers(1, M), st.integers(0, 8))

@@ -24,7 +24,7 @@ def rotary():
 def test_common_checks_of_the_latent_block(tmp_path):
     inputs = {
         "latents": LATENTS,
-        "attention_mask": to_numpy(masks.latent_attention_mask(STEPS)),
+        "attention_mask": to_numpy(masks.latent_attention_mask(STEPS).dense()),
         "positions": POSITIONS,
     }
     config = {**CONFIG, "rotary": rotary(), "dropout": 0.0}
@@ -35,7 +35,7 @@ def test_common_checks_of_the_cross_attention_block(tmp_path):
     inputs = {
         "latents": LATENTS,
         "inputs": INPUTS,
-        "attention_mask": to_numpy(masks.cross_attention_mask(STEPS, 5)),
+        "attention_mask": to_numpy(masks.cross_attention_mask(STEPS, 5).dense()),
         "latent_positions": POSITIONS,
         "input_positions": np.array([[1, 2, 3, 4, 5], [1, 2, 0, 0, 0]], "int32"),
     }

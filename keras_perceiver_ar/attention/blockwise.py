@@ -1,0 +1,163 @@
+"""Attention that holds the scores of one block of keys at a time, forwards and backwards.
+
+Milakov & Gimelshein, arXiv 1805.02867 (the softmax of a stream); Rabe & Staats, arXiv 2112.05682,
+and Dao et al., arXiv 2205.14135 (a backward pass that computes the scores again).
+"""
+
+from keras import ops
+
+from keras_perceiver_ar import randomness
+from keras_perceiver_ar.attention.dense import MASKED_SCORE, dense_attention, masked_scores
+from keras_perceiver_ar.masks import StepMask
+
+BLOCK = 1024
+
+
+def blockwise_attention(query, key, value, mask, block=None, dropout=0.0, seed=None):
+    """What `dense_attention` gives, in memory that does not grow with N · M.
+
+    Args:
+        query: (B, N, H, D), scaled.
+        key: (B, M, H, D). M must be known.
+        value: (B, M, H, Dv).
+        mask: `StepMask`, bool (B, N, M), or None.
+        block: int or None. Keys in a block; the last one may hold fewer.
+        dropout: float in [0, 1). On the probabilities.
+        seed: uint32 (2,), or None without dropout.
+
+    Returns:
+        (B, N, H, Dv), dtype of `value`.
+    """
+    num_keys = key.shape[1]
+    block = min(block or BLOCK, num_keys)
+    if block == num_keys and not dropout:
+        return dense_attention(query, key, value, mask, dropout, seed)
+    blocks = _Blocks(num_keys, block, mask, dropout, seed)
+
+    def attend(query, key, value):
+        output, top, denominator = blocks.forward(query, key, value)
+
+        def gradient(*arguments, upstream=None):
+            upstream = arguments[0] if upstream is None else upstream
+            return blocks.backward(query, key, value, output, top, denominator, upstream)
+
+        return output, gradient
+
+    return ops.custom_gradient(attend)(query, key, value)
+
+
+class _Blocks:
+    """The keys of a row in blocks of one size.
+
+    Where they do not divide, the last block begins earlier and the keys that it shares with the one
+    before it are hidden from it: nothing is padded, and so nothing is copied.
+    """
+
+    def __init__(self, num_keys, size, mask, dropout, seed):
+        self.num_keys, self.size = num_keys, size
+        self.count = -(-num_keys // size)
+        self.mask, self.dropout, self.seed = mask, dropout, seed
+
+    def _start(self, index):
+        return ops.minimum(index * self.size, self.num_keys - self.size)
+
+    def _take(self, x, index):
+        start = self._start(index)
+        return ops.slice(
+            x, (0, start, *[0] * (len(x.shape) - 2)), (ops.shape(x)[0], self.size, *x.shape[2:])
+        )
+
+    def _scores(self, query, key, index):
+        """Scores of a block, and where they are those of keys that may be read."""
+        mask = self.mask
+        if isinstance(mask, StepMask):
+            mask = mask.keys_from(self._start(index), self.size)
+        elif mask is not None:
+            shape = (ops.shape(mask)[0], ops.shape(mask)[1], self.size)
+            mask = ops.slice(mask, (0, 0, self._start(index)), shape)
+        scores = masked_scores(query, self._take(key, index), mask)
+        if self.num_keys % self.size:
+            own = self._start(index) + ops.arange(self.size, dtype="int32") >= index * self.size
+            scores = ops.where(own, scores, -float("inf"))
+        return scores
+
+    def _drop(self, weights, index):
+        if not self.dropout:
+            return weights
+        return randomness.dropout(weights, self.dropout, randomness.fold_in(self.seed, index))
+
+    def forward(self, query, key, value):
+        """The output, and of each query its highest score and the sum of exp(score − highest)."""
+        batch, num_queries = ops.shape(query)[0], ops.shape(query)[1]
+        num_heads, width = query.shape[2], value.shape[-1]
+        shape = (batch, num_heads, num_queries)
+
+        def add(index, state):
+            top, denominator, numerator = state
+            scores = self._scores(query, key, index)
+            highest = ops.maximum(top, ops.max(scores, axis=-1))
+            weights = ops.exp(scores - highest[..., None])
+            correction = ops.exp(top - highest)
+            denominator = denominator * correction + ops.sum(weights, axis=-1)
+            weights = ops.cast(self._drop(weights, index), value.dtype)
+            added = ops.einsum("bhnm,bmhd->bhnd", weights, self._take(value, index))
+            numerator = numerator * correction[..., None] + ops.cast(added, "float32")
+            return highest, denominator, numerator
+
+        state = (
+            ops.full(shape, -float("inf"), "float32"),
+            ops.zeros(shape, "float32"),
+            ops.zeros((*shape, width), "float32"),
+        )
+        top, denominator, numerator = ops.fori_loop(0, self.count, add, state)
+        output = ops.transpose(numerator / denominator[..., None], (0, 2, 1, 3))
+        return ops.cast(output, value.dtype), top, denominator
+
+    def backward(self, query, key, value, output, top, denominator, upstream):
+        """Gradients of query, key and value."""
+        upstream = ops.cast(upstream, value.dtype)
+        # What the softmax subtracts: Σ P · dP over the keys is upstream · output.
+        product = ops.cast(upstream, "float32") * ops.cast(output, "float32")
+        subtracted = ops.transpose(ops.sum(product, axis=-1), (0, 2, 1))[..., None]
+
+        def write(buffer, index, part):
+            return ops.scatter_update(buffer, ops.reshape(index, (1, 1)), part[None])
+
+        def add(index, state):
+            query_gradient, key_gradient, value_gradient = state
+            key_block = self._take(key, index)
+            scores = self._scores(query, key, index)
+            weights = ops.exp(scores - top[..., None]) / denominator[..., None]
+            dropped = ops.cast(self._drop(weights, index), value.dtype)
+            of_values = ops.einsum("bhnm,bnhd->bmhd", dropped, upstream)
+            change = ops.einsum("bnhd,bmhd->bhnm", upstream, self._take(value, index))
+            change = self._drop(ops.cast(change, "float32"), index)
+            change = ops.cast(weights * (change - subtracted), query.dtype)
+            # Scores that were set have no gradient; it is not 0 where nothing else was there.
+            change = ops.where(scores > 0.5 * MASKED_SCORE, change, ops.zeros_like(change))
+            of_keys = ops.einsum("bhnm,bnhd->bmhd", change, query)
+            of_query = ops.einsum("bhnm,bmhd->bnhd", change, key_block)
+            return (
+                query_gradient + ops.cast(of_query, "float32"),
+                write(key_gradient, index, of_keys),
+                write(value_gradient, index, of_values),
+            )
+
+        shape = (self.count, ops.shape(key)[0], self.size, key.shape[2])
+        state = (
+            ops.zeros(ops.shape(query), "float32"),
+            ops.zeros((*shape, key.shape[-1]), key.dtype),
+            ops.zeros((*shape, value.shape[-1]), value.dtype),
+        )
+        query_gradient, *parts = ops.fori_loop(0, self.count, add, state)
+        return ops.cast(query_gradient, query.dtype), *(self._join(part) for part in parts)
+
+    def _join(self, parts):
+        """(blocks, B, size, H, D) → (B, M, H, D)."""
+        if parts.shape[1] != 1:  # one row alone is in order already
+            parts = ops.swapaxes(parts, 0, 1)
+        joined = ops.reshape(parts, (-1, self.count * self.size, *parts.shape[3:]))
+        rest = self.num_keys % self.size
+        if not rest:
+            return joined
+        return ops.concatenate([joined[:, : self.num_keys - rest], joined[:, -rest:]], axis=1)

@@ -1,0 +1,298 @@
+"""Attention as one kernel, for JAX on an NVIDIA GPU: no score is ever written to memory.
+
+Dao, arXiv 2307.08691, with a mask of steps. `jax.nn.dot_product_attention` calls cuDNN, which knows
+a causal mask only where queries and keys begin together, and takes any other as a bias (B, N, M):
+1.3 times the time on an H200. Merging a causal part with the rest by `return_residual` would be no
+way out, because the gradient of the residual is dropped there in silence.
+
+The only file that imports jax, and only where jax is the backend.
+"""
+
+import functools
+import math
+
+import keras
+
+from keras_perceiver_ar.attention.tiles import Tiles
+from keras_perceiver_ar.masks import NOWHERE, StepMask
+
+if keras.backend.backend() == "jax":
+    import jax
+    import jax.numpy as jnp
+    from jax import lax
+    from jax.experimental import pallas
+    from jax.experimental.pallas import triton
+
+LOWEST = -1e30
+LOG2_E = math.log2(math.e)
+# Queries and keys of a tile, warps, and stages of the pipeline, as they were fastest on an H200.
+FORWARD = (128, 64, 4, 4)
+OF_QUERIES = (128, 64, 4, 3)
+OF_KEYS = (64, 64, 4, 3)
+# Programs that keep a chip of 132 processors busy. Rows of fewer are cut along the keys.
+BUSY = 2 * 132
+
+
+def obstacle(query, key, value, mask, dropout):
+    """Why the kernel cannot run on these arguments of `dot_product_attention`: str, or None."""
+    if keras.backend.backend() != "jax" or jax.default_backend() != "gpu":
+        return "it needs the JAX backend and an NVIDIA GPU"
+    if not isinstance(mask, StepMask):
+        return "it needs a mask of steps (`masks.StepMask`)"
+    if dropout:
+        return "it knows no dropout of the attention probabilities"
+    if any(x.dtype not in (jnp.bfloat16, jnp.float16) for x in (query, key, value)):
+        return "it needs 16-bit floats"
+    if any(x not in (16, 32, 64, 128) for x in (query.shape[-1], value.shape[-1])):
+        return f"it needs heads of 16, 32, 64 or 128 channels, not {query.shape[-1]}"
+    if min(query.shape[1], key.shape[1]) < 64:
+        return "there is too little to do"
+    return None
+
+
+def fused_attention(query, key, value, mask, interpret=False):
+    """Softmax attention, scaled by 1/√D.
+
+    Args:
+        query: (B, N, H, D).
+        key: (B, M, H, D).
+        value: (B, M, H, Dv).
+        mask: `StepMask`. A query that may read nothing gets zeros.
+        interpret: bool. Runs the kernel step by step on any device, to test it.
+
+    Returns:
+        (B, N, H, Dv), dtype of `value`.
+    """
+    num_queries = query.shape[1]
+    query_steps, key_steps = (jnp.asarray(x, jnp.int32) for x in (mask.query_steps, mask.key_steps))
+    key_steps = jnp.broadcast_to(key_steps, key.shape[:2])
+    # To whole tiles; with sizes that are multiples of 128 nothing is copied.
+    query, query_steps = _pad(query, query_steps, -1)
+    (key, key_steps), value = _pad(key, key_steps, NOWHERE), _pad(value)
+    options = (mask.diagonal, _num_splits(query, key), interpret)
+    attend = jax.custom_vjp(lambda *arrays: _forward(options, *arrays)[0])
+
+    def keep(*arrays):
+        output, log_sum = _forward(options, *arrays)
+        return output, (*arrays, output, log_sum)
+
+    attend.defvjp(keep, functools.partial(_backward, options))
+    return attend(query, key, value, query_steps, key_steps)[:, :num_queries]
+
+
+def _pad(x, steps=None, step=None):
+    missing = -x.shape[1] % 128
+    if missing:
+        x = jnp.pad(x, ((0, 0), (0, missing), (0, 0), (0, 0)))
+        if steps is not None:
+            steps = jnp.pad(steps, ((0, 0), (0, missing)), constant_values=step)
+    return x if steps is None else (x, steps)
+
+
+def _num_splits(query, key):
+    """Parts into which the keys of a row are cut, so that there are programs enough."""
+    programs = query.shape[0] * query.shape[2] * query.shape[1] // FORWARD[0]
+    return max(1, min(-(-BUSY // programs), key.shape[1] // 2048))
+
+
+def _mask(scores, queries, keys, diagonal):
+    """Hides what may not be read: each of `queries` and `keys` is (steps, places), to broadcast."""
+    allowed = keys[0] <= queries[0]
+    if diagonal:
+        allowed |= queries[1] == keys[1]
+    return jnp.where(allowed, scores, LOWEST)
+
+
+def _rows(steps, first):
+    return steps[:, None], (first + jnp.arange(steps.shape[0]))[:, None]
+
+
+def _columns(steps, first):
+    return steps[None, :], (first + jnp.arange(steps.shape[0]))[None, :]
+
+
+def _part(bounds_ref, num_splits):
+    """The tiles of one program: where it begins, where masks begin, where it ends."""
+    free, end = bounds_ref[0], bounds_ref[1]
+    if num_splits == 1:
+        return 0, free, end
+    size = (end + num_splits - 1) // num_splits
+    start = pallas.program_id(3) * size
+    stop = jnp.maximum(start, jnp.minimum(start + size, end))
+    return start, jnp.clip(free, start, stop), stop
+
+
+def _loop(body, start, middle, stop, state, masked_first=False):
+    state = lax.fori_loop(start, middle, functools.partial(body, masked_first), state)
+    return lax.fori_loop(middle, stop, functools.partial(body, not masked_first), state)
+
+
+def _forward_kernel(q, k, v, query_steps, key_steps, bounds, output, log_sum, *, diagonal, splits):
+    (size, width), keys = q.shape, FORWARD[1]
+    query, rows = q[...], _rows(query_steps[...], pallas.program_id(0) * size)
+    scale = LOG2_E / math.sqrt(width)
+
+    def add(masked, tile, state):
+        total, top, denominator = state
+        place = pallas.dslice(tile * keys, keys)
+        scores = triton.dot(query, k[place, :].T) * scale
+        if masked:
+            scores = _mask(scores, rows, _columns(key_steps[place], tile * keys), diagonal)
+        highest = jnp.maximum(top, scores.max(axis=1))
+        correction = jnp.exp2(top - highest)
+        weights = jnp.exp2(scores - highest[:, None])
+        values = v[place, :]
+        added = triton.dot(weights.astype(values.dtype), values)
+        denominator = denominator * correction + weights.sum(axis=1)
+        return total * correction[:, None] + added, highest, denominator
+
+    state = (
+        jnp.zeros((size, v.shape[1]), jnp.float32),
+        jnp.full((size,), LOWEST, jnp.float32),
+        jnp.zeros((size,), jnp.float32),
+    )
+    total, top, denominator = _loop(add, *_part(bounds, splits), state)
+    read = top > LOWEST / 2
+    denominator = jnp.where(read, denominator, 1.0)
+    total = jnp.where(read[:, None], total / denominator[:, None], 0.0)
+    output[...] = total.astype(output.dtype)
+    log_sum[...] = jnp.where(read, top + jnp.log2(denominator), LOWEST)
+
+
+def _of_queries_kernel(*references, diagonal, splits):
+    q, k, v, query_steps, key_steps, bounds, upstream, log_sum, subtracted, gradient = references
+    (size, width), keys = q.shape, OF_QUERIES[1]
+    query, rows = q[...], _rows(query_steps[...], pallas.program_id(0) * size)
+    do, sums, less = upstream[...], log_sum[...], subtracted[...]
+    scale = LOG2_E / math.sqrt(width)
+
+    def add(masked, tile, total):
+        place = pallas.dslice(tile * keys, keys)
+        key = k[place, :]
+        scores = triton.dot(query, key.T) * scale
+        if masked:
+            scores = _mask(scores, rows, _columns(key_steps[place], tile * keys), diagonal)
+        weights = jnp.exp2(scores - sums[:, None])
+        change = weights * (triton.dot(do, v[place, :].T) - less[:, None])
+        return total + triton.dot(change.astype(key.dtype), key)
+
+    total = _loop(add, *_part(bounds, splits), jnp.zeros((size, width), jnp.float32))
+    gradient[...] = (total / math.sqrt(width)).astype(gradient.dtype)
+
+
+def _of_keys_kernel(*references, diagonal, splits):
+    q, k, v, query_steps, key_steps, bounds, upstream, log_sum, subtracted, dk, dv = references
+    (size, width), queries = k.shape, OF_KEYS[0]
+    key, value = k[...], v[...]
+    rows = _rows(key_steps[...], pallas.program_id(0) * size)
+    scale = LOG2_E / math.sqrt(width)
+
+    def add(masked, tile, state):
+        of_keys, of_values = state
+        place = pallas.dslice(tile * queries, queries)
+        query, do = q[place, :], upstream[place, :]
+        scores = triton.dot(key, query.T) * scale  # keys × queries
+        if masked:
+            scores = _mask(scores, _columns(query_steps[place], tile * queries), rows, diagonal)
+        weights = jnp.exp2(scores - log_sum[place][None, :])
+        of_values += triton.dot(weights.astype(do.dtype), do)
+        change = weights * (triton.dot(value, do.T) - subtracted[place][None, :])
+        return of_keys + triton.dot(change.astype(query.dtype), query), of_values
+
+    state = jnp.zeros((size, width), jnp.float32), jnp.zeros((size, v.shape[1]), jnp.float32)
+    bounds = bounds[0], bounds[1], q.shape[0] // queries
+    of_keys, of_values = _loop(add, *bounds, state, masked_first=True)
+    dk[...] = (of_keys / math.sqrt(width)).astype(dk.dtype)
+    dv[...] = of_values.astype(dv.dtype)
+
+
+def _run(kernel, name, options, tuning, by_queries, arrays, outputs):
+    """Calls a kernel: a program for each tile of the queries, or of the keys, head and row.
+
+    `arrays` are query, key, value and their steps; then, for a gradient, upstream (B, N, H, Dv),
+    and (B, H, N) the sums and what is subtracted. `outputs` says width and dtype of each: D of
+    (B, S, H, D), or None for (B, H, S).
+    """
+    diagonal, splits, interpret = options
+    splits = splits if by_queries else 1
+    (batch, num_queries, num_heads, _), num_keys = arrays[0].shape, arrays[1].shape[1]
+    queries, keys, num_warps, num_stages = tuning
+    tiles = Tiles(*arrays[3:5], queries, keys, diagonal)
+    bounds = tiles.of_queries() if by_queries else tiles.of_keys()
+    tile, size = (queries, num_queries) if by_queries else (keys, num_keys)
+    other = num_keys if by_queries else num_queries
+    sizes = {True: (tile, lambda i: i), False: (other, lambda i: 0)}
+
+    def heads(x, of_queries):  # (B, S, H, D): a tile of the axis that is tiled, all of the other
+        count, place = sizes[of_queries == by_queries]
+        shape = (None, count, None, x.shape[3])
+        return pallas.BlockSpec(shape, lambda i, h, b, *_: (b, place(i), h, 0))
+
+    def steps(of_queries):  # (B, S)
+        count, place = sizes[of_queries == by_queries]
+        return pallas.BlockSpec((None, count), lambda i, h, b, *_: (b, place(i)))
+
+    def sums():  # (B, H, N)
+        count, place = sizes[by_queries]
+        return pallas.BlockSpec((None, None, count), lambda i, h, b, *_: (b, h, place(i)))
+
+    def output(width, dtype):
+        shape = (batch, num_heads, size) if width is None else (batch, size, num_heads, width)
+        shape = jax.ShapeDtypeStruct(shape, jnp.float32 if splits > 1 else dtype)
+        spec = sums() if width is None else heads(shape, by_queries)
+        if splits == 1:
+            return spec, shape
+        place = spec.index_map
+        return (
+            pallas.BlockSpec((None, *spec.block_shape), lambda i, h, b, s: (s, *place(i, h, b))),
+            jax.ShapeDtypeStruct((splits, *shape.shape), jnp.float32),
+        )
+
+    specs = [heads(arrays[0], True), heads(arrays[1], False), heads(arrays[2], False)]
+    bounds_spec = pallas.BlockSpec((None, None, 2), lambda i, h, b, *_: (b, i, 0))
+    specs += [steps(True), steps(False), bounds_spec]
+    if len(arrays) > 5:
+        specs += [heads(arrays[5], True), sums(), sums()]
+    out_specs, out_shapes = zip(*(output(*each) for each in outputs), strict=True)
+    return pallas.pallas_call(
+        functools.partial(kernel, diagonal=diagonal, splits=splits),
+        grid=(size // tile, num_heads, batch, *([splits] if splits > 1 else [])),
+        in_specs=specs,
+        out_specs=out_specs,
+        out_shape=out_shapes,
+        compiler_params=triton.CompilerParams(num_warps=num_warps, num_stages=num_stages),
+        interpret=interpret,
+        name=name,
+    )(*arrays[:5], bounds, *arrays[5:])
+
+
+def _forward(options, *arrays):
+    """The output (B, N, H, Dv), and log₂ Σ exp of the scores of each query, float32 (B, H, N)."""
+    value = arrays[2]
+    outputs = [(value.shape[3], value.dtype), (None, jnp.float32)]
+    call = (_forward_kernel, "attention_forward", options, FORWARD, True, arrays, outputs)
+    output, log_sum = _run(*call)
+    if options[1] > 1:  # join what the parts of the keys gave
+        highest = log_sum.max(axis=0)
+        shares = jnp.exp2(log_sum - highest)
+        total = shares.sum(axis=0)
+        output = jnp.einsum("sbhn,sbnhd->bnhd", shares / total, output).astype(value.dtype)
+        log_sum = jnp.where(highest > LOWEST / 2, highest + jnp.log2(total), LOWEST)
+    return output, log_sum
+
+
+def _backward(options, kept, upstream):
+    query, key, value, query_steps, key_steps, output, log_sum = kept
+    upstream = upstream.astype(value.dtype)
+    product = upstream.astype(jnp.float32) * output.astype(jnp.float32)
+    subtracted = product.sum(axis=3).transpose(0, 2, 1)
+    # exp2 of a score less this is 0: a query that read nothing changes nothing.
+    log_sum = jnp.where(log_sum > LOWEST / 2, log_sum, -LOWEST)
+    arrays = (query, key, value, query_steps, key_steps, upstream, log_sum, subtracted)
+    outputs, name = [(query.shape[3], query.dtype)], "attention_of_queries"
+    (dq,) = _run(_of_queries_kernel, name, options, OF_QUERIES, True, arrays, outputs)
+    if options[1] > 1:
+        dq = dq.sum(axis=0).astype(query.dtype)
+    outputs = [(x.shape[3], x.dtype) for x in (key, value)]
+    dk, dv = _run(_of_keys_kernel, "attention_of_keys", options, OF_KEYS, False, arrays, outputs)
+    return dq, dk, dv, None, None

@@ -1,0 +1,118 @@
+"""Blocks of keys give what all keys at once give, for any sizes, masks and rows."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_perceiver_ar import masks
+from keras_perceiver_ar.attention import AttentionRoute, dot_product_attention
+from tests.keras_perceiver_ar.support import to_numpy, value_and_gradient
+
+DENSE = AttentionRoute(kind="dense")
+
+
+def draw(seed, *shapes):
+    random = np.random.default_rng(seed)
+    return [random.normal(size=shape).astype("float32") for shape in shapes]
+
+
+def relative(found, wanted):
+    return np.abs(found - wanted).max() / max(np.abs(wanted).max(), 1e-3)
+
+
+def both(arrays, mask, route, weights):
+    """Output and gradients along a route, and those of the dense one."""
+
+    def total(arrays, route):
+        return keras.ops.sum(weights * dot_product_attention(*arrays, mask, route))
+
+    return [
+        (
+            to_numpy(dot_product_attention(*arrays, mask, each)),
+            value_and_gradient(lambda arrays, each=each: total(arrays, each), arrays)[1],
+        )
+        for each in (route, DENSE)
+    ]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    num_keys=st.integers(2, 40),
+    num_queries=st.integers(1, 9),
+    block=st.integers(1, 41),
+    lengths=st.tuples(st.integers(0, 40), st.integers(0, 40)),
+    kind=st.sampled_from(["steps", "left out", "booleans", "none"]),
+    seed=st.integers(0, 99),
+)
+def test_blockwise_equals_dense(num_keys, num_queries, block, lengths, kind, seed):
+    shapes = [(2, num_queries, 2, 4), (2, num_keys, 2, 4), (2, num_keys, 2, 3)]
+    *arrays, weights = draw(seed, *shapes, (2, num_queries, 2, 3))
+    steps = masks.latent_steps(np.minimum(lengths, num_keys).astype("int32"), num_queries)
+    mask = masks.cross_attention_mask(steps, num_keys)
+    if kind == "left out":  # some inputs of each row are read by nobody
+        keep = np.random.default_rng(seed).random((2, num_keys)) < 0.6
+        key_steps = np.where(keep, np.arange(num_keys), masks.NOWHERE).astype("int32")
+        mask = masks.cross_attention_mask(steps, keras.ops.convert_to_tensor(key_steps))
+    elif kind == "booleans":
+        mask = to_numpy(mask.dense())
+    elif kind == "none":
+        mask = None
+    route = AttentionRoute(key_chunk_size=block, kind="blockwise")
+    (output, gradients), (wanted, wanted_gradients) = both(arrays, mask, route, weights)
+    np.testing.assert_allclose(output, wanted, rtol=0, atol=1e-5)
+    for gradient, other in zip(gradients, wanted_gradients, strict=True):
+        assert relative(gradient, other) < 1e-5
+
+
+def test_rounding_in_bfloat16_is_that_of_the_dense_route():
+    query, key, value = draw(0, (1, 64, 2, 32), (1, 1000, 2, 32), (1, 1000, 2, 32))
+    mask = masks.cross_attention_mask(np.arange(936, 1000, dtype="int32")[None], 1000)
+    arrays = [keras.ops.cast(x, "bfloat16") for x in (query, key, value)]
+    exact = [to_numpy(keras.ops.cast(x, "float32")).astype("float64") for x in arrays]
+    scores = np.einsum("bnhd,bmhd->bhnm", *exact[:2]) / np.sqrt(32)
+    scores = np.where(to_numpy(mask.dense())[:, None], scores, -np.inf)
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    weights /= weights.sum(-1, keepdims=True)
+    wanted = np.einsum("bhnm,bmhd->bnhd", weights, exact[2])
+
+    def error(route):
+        found = dot_product_attention(*arrays, mask, route)
+        return np.linalg.norm(to_numpy(keras.ops.cast(found, "float32")) - wanted)
+
+    blocks = AttentionRoute(key_chunk_size=96)
+    assert error(blocks) < 2 * error(DENSE)
+
+
+def test_auto_holds_blocks_where_a_row_has_many_scores():
+    # 2**25 scores of a row are dense, one key more is not: memory then stays below one of them.
+    query, key, value = draw(0, (1, 512, 16, 2), (1, 4097, 16, 2), (1, 4097, 16, 2))
+    mask = masks.cross_attention_mask(np.arange(3585, 4097, dtype="int32")[None], 4097)
+    auto = to_numpy(dot_product_attention(query, key, value, mask))
+    blocks = to_numpy(
+        dot_product_attention(query, key, value, mask, AttentionRoute(None, None, 1024))
+    )
+    assert (auto == blocks).all()
+    fewer = [x[:, :4096] for x in (key, value)]
+    auto = to_numpy(dot_product_attention(query, *fewer, mask[:, :, :4096]))
+    assert (auto == to_numpy(dot_product_attention(query, *fewer, mask[:, :, :4096], DENSE))).all()
+
+
+@pytest.mark.parametrize("per_position", [1, 2])
+def test_scores_above_the_diagonal_are_left_out(per_position):
+    # 300 positions are more than one causal chunk; the second row has latents without an input.
+    positions = masks.latent_steps(np.array([900, 100], "int32"), 300)
+    steps = masks.repeat_latents(positions, per_position)
+    mask = masks.latent_attention_mask(steps, None, per_position)
+    number = 300 * per_position
+    arrays = draw(3, *[(2, number, 1, 4)] * 3)
+    plain = to_numpy(mask.dense())
+    found = to_numpy(dot_product_attention(*arrays, mask))
+    wanted = to_numpy(dot_product_attention(*arrays, plain))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
+    for broken in (mask.dense(), mask):  # later keys change nothing, on either way
+        spoiled = [x.copy() for x in arrays]
+        spoiled[1][:, -per_position:] = spoiled[2][:, -per_position:] = 1e3
+        early = to_numpy(dot_product_attention(*spoiled, broken))[:, :-per_position]
+        np.testing.assert_allclose(early, found[:, :-per_position], rtol=0, atol=1e-6)
