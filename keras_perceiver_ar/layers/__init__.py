@@ -8,6 +8,7 @@ from keras_perceiver_ar.layers.latent_block import LatentBlock
 from keras_perceiver_ar.layers.multi_head_attention import MultiHeadAttention
 from keras_perceiver_ar.layers.position_embedding import PositionEmbedding
 from keras_perceiver_ar.layers.relative_attention import RelativeAttention
+from keras_perceiver_ar.layers.relative_block import RelativeBlock
 from keras_perceiver_ar.layers.rotary_embedding import RotaryEmbedding
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "MultiHeadAttention",
     "PositionEmbedding",
     "RelativeAttention",
+    "RelativeBlock",
     "RotaryEmbedding",
     "squared_relu",
 ]
