@@ -7,6 +7,7 @@ from keras_perceiver_ar.models.cross_attend import CrossAttend
 from keras_perceiver_ar.models.decoder_transformer import DecoderTransformer
 from keras_perceiver_ar.models.dropout_rates import DropoutRates
 from keras_perceiver_ar.models.latent_query import LatentQuery
+from keras_perceiver_ar.models.transformer_xl import TransformerXL
 
 __all__ = [
     "AttentionRoute",
@@ -16,4 +17,5 @@ __all__ = [
     "LatentQuery",
     "PerceiverARBackbone",
     "PerceiverARCausalLM",
+    "TransformerXL",
 ]
