@@ -101,6 +101,24 @@ def table(kind, num_rows, width):
     return np.concatenate(parts, axis=-1).astype("float32")
 
 
+def turn_to_keys(coefficients, rows):
+    """Writes a mixture of waves of a distance as one of waves of a place.
+
+    Σ c · R(i − j) = Σ turned · R(j) for sinusoids R, by the addition theorem: what is asked of the
+    distance between query and key becomes one inner product with a row of the key alone.
+
+    Args:
+        coefficients: (…, r), of the sines, then of the cosines of a distance.
+        rows: float32, to broadcast against them: `table_rows` of the query's place i, r even.
+
+    Returns:
+        float32 (…, r), the coefficients of `table_rows` of the key's place j.
+    """
+    of_sin, of_cos = ops.split(ops.cast(coefficients, "float32"), 2, axis=-1)
+    sin, cos = ops.split(rows, 2, axis=-1)
+    return ops.concatenate([of_cos * sin - of_sin * cos, of_sin * sin + of_cos * cos], axis=-1)
+
+
 def rotary_frequencies(num_rotated, max_wavelength):
     """Angles per unit of position, one for each pair of rotated channels.
 

@@ -7,6 +7,8 @@ from keras_perceiver_ar.layers.initial_latents import InitialLatents
 from keras_perceiver_ar.layers.latent_block import LatentBlock
 from keras_perceiver_ar.layers.multi_head_attention import MultiHeadAttention
 from keras_perceiver_ar.layers.position_embedding import PositionEmbedding
+from keras_perceiver_ar.layers.relative_attention import RelativeAttention
+from keras_perceiver_ar.layers.relative_block import RelativeBlock
 from keras_perceiver_ar.layers.rotary_embedding import RotaryEmbedding
 
 __all__ = [
@@ -17,6 +19,8 @@ __all__ = [
     "LatentBlock",
     "MultiHeadAttention",
     "PositionEmbedding",
+    "RelativeAttention",
+    "RelativeBlock",
     "RotaryEmbedding",
     "squared_relu",
 ]

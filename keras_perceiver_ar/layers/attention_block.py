@@ -71,14 +71,16 @@ class AttentionBlock(keras.layers.Layer):
         layer.build(shape)
         return layer
 
+    def _make_attention(self, **options):
+        return MultiHeadAttention(rotary=self.rotary, **options)
+
     def _build(self, latents_shape, inputs_shape):
         width = latents_shape[-1]
         self.latents_norm = self._norm("latents_norm", latents_shape)
-        self.attention = MultiHeadAttention(
-            self.num_heads,
-            self.attention_width,
+        self.attention = self._make_attention(
+            num_heads=self.num_heads,
+            attention_width=self.attention_width,
             output_width=width,
-            rotary=self.rotary,
             route=self.route,
             dropout=self.attention_dropout,
             name="attention",
@@ -176,6 +178,6 @@ class AttentionBlock(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        for name in ("rotary", "route"):
+        for name in {"rotary", "route"} & config.keys():
             config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)

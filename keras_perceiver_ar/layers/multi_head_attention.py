@@ -194,6 +194,6 @@ class MultiHeadAttention(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        for name in ("rotary", "route"):
+        for name in {"rotary", "route"} & config.keys():
             config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)

@@ -16,6 +16,7 @@ from keras_perceiver_ar.models.inputs import read_inputs
 from keras_perceiver_ar.models.latent_query import LatentQuery
 from keras_perceiver_ar.models.latent_stack import LatentStack
 from keras_perceiver_ar.models.position_choice import make_position_layer
+from keras_perceiver_ar.models.token_layers import make_token_embedding
 from keras_perceiver_ar.quantization import saved_dtype
 
 # Numbers that a call's seed is folded with; the blocks of the stack count from 0.
@@ -145,14 +146,9 @@ class PerceiverARBackbone(keras.Model):
 
     def _make_layers(self):
         """Builds every layer at once: all sizes are known, and weights can be loaded."""
-        self.token_embedding = keras.layers.Embedding(
-            self.vocab_size,
-            self.input_width,
-            embeddings_initializer=keras.initializers.TruncatedNormal(stddev=1.0),
-            name="token_embedding",
-            dtype=self.dtype_policy,
+        self.token_embedding = make_token_embedding(
+            self.vocab_size, self.input_width, self.dtype_policy
         )
-        self.token_embedding.build((None, None))
         if self.position_embedding is not None and not self.position_embedding.built:
             self.position_embedding.build()
         query = self.latent_query

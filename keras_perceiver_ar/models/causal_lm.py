@@ -6,10 +6,10 @@ from keras import ops
 from keras_perceiver_ar import masks
 from keras_perceiver_ar.checks import check_ids, check_labels
 from keras_perceiver_ar.generation.program import GenerateProgram
-from keras_perceiver_ar.layers.feed_forward import fan_in_initializer
 from keras_perceiver_ar.models.backbone import PerceiverARBackbone
 from keras_perceiver_ar.models.scoring import score
 from keras_perceiver_ar.models.tied_logits import TiedLogits
+from keras_perceiver_ar.models.token_layers import make_logits
 from keras_perceiver_ar.quantization import saved_dtype
 
 
@@ -64,17 +64,9 @@ class PerceiverARCausalLM(keras.Model):
                 )
             self.logits = TiedLogits(backbone.token_embedding, name="logits")
         else:
-            initializer = "zeros" if zero_logits else fan_in_initializer()
-            # Logits are float32 whatever the rest is, unless they were quantised.
-            policies = self.dtype_policy
-            quantized = isinstance(policies, keras.dtype_policies.DTypePolicyMap)
-            self.logits = keras.layers.Dense(
-                backbone.vocab_size,
-                kernel_initializer=initializer,
-                name="logits",
-                dtype=policies.get("logits", "float32") if quantized else "float32",
+            self.logits = make_logits(
+                backbone.vocab_size, backbone.width, self.dtype_policy, zero_logits
             )
-            self.logits.build((None, None, backbone.width))
         self.built = True
         self._generate_program = GenerateProgram.deferred(self)
 

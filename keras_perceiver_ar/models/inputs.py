@@ -25,12 +25,8 @@ def read_inputs(inputs, max_context, position_layer):
     inputs = inputs if isinstance(inputs, dict) else {"token_ids": inputs}
     dimensions = position_layer.num_index_dimensions
     check_inputs(inputs, max_context, dimensions)
-    token_ids = ops.cast(inputs["token_ids"], "int32")
+    token_ids, lengths = read_rows(inputs)
     num_inputs = ops.shape(token_ids)[1]
-    lengths = inputs.get("lengths")
-    if lengths is None:
-        lengths = masks.sequence_lengths(token_ids)
-    lengths = ops.clip(ops.cast(lengths, "int32"), 0, num_inputs)
     if position_layer.from_end:
         positions = positions_lib.positions_from_end(lengths, num_inputs)
         positions = -positions if position_layer.negative else positions
@@ -41,3 +37,19 @@ def read_inputs(inputs, max_context, position_layer):
     else:
         positions = positions_lib.positions_from_start(lengths, num_inputs)
     return token_ids, lengths, positions
+
+
+def read_rows(inputs):
+    """What is there without counting positions.
+
+    Args:
+        inputs: dict of `token_ids` (B, M), and optionally `lengths` (B,).
+
+    Returns:
+        token_ids int32 (B, M), lengths int32 (B,), clipped to 0 … M.
+    """
+    token_ids = ops.cast(inputs["token_ids"], "int32")
+    lengths = inputs.get("lengths")
+    if lengths is None:
+        lengths = masks.sequence_lengths(token_ids)
+    return token_ids, ops.clip(ops.cast(lengths, "int32"), 0, ops.shape(token_ids)[1])

@@ -26,6 +26,7 @@ class LatentStack(keras.layers.Layer):
         rotary: `RotaryEmbedding` or None.
         rematerialize: bool, or a tuple of int: see the backbone.
         latents_per_position: int. n.
+        route: `AttentionRoute` or None. Of the latent blocks; see `cross_attend`.
 
     Call arguments:
         latents: (B, N, C).
@@ -54,6 +55,7 @@ class LatentStack(keras.layers.Layer):
         rotary,
         rematerialize,
         latents_per_position,
+        route=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -93,6 +95,7 @@ class LatentStack(keras.layers.Layer):
             block = LatentBlock(
                 num_heads,
                 mlp_factor=mlp_factor,
+                route=route,
                 rematerialize=again,
                 name=f"latent_block_{layer}",
                 **common,

@@ -58,13 +58,17 @@ def to_numpy(x):
     return keras.ops.convert_to_numpy(x)
 
 
+def all_to_numpy(structure):
+    return keras.tree.map_structure(to_numpy, structure)
+
+
 def compiled(model):
     """The model as a function to NumPy. JAX compiles it whole: op by op takes it seconds."""
     if BACKEND != "jax":
-        return lambda inputs, **options: to_numpy(model(inputs, **options))
+        return lambda inputs, **options: all_to_numpy(model(inputs, **options))
     import jax
 
-    @functools.partial(jax.jit, static_argnames=("num_latents", "training"))
+    @functools.partial(jax.jit, static_argnames=("num_latents", "training", "return_memory"))
     def call(trainable, others, inputs, **options):
         return model.stateless_call(trainable, others, inputs, **options)[0]
 
@@ -73,7 +77,7 @@ def compiled(model):
             [variable.value for variable in group]
             for group in (model.trainable_variables, model.non_trainable_variables)
         ]
-        return to_numpy(call(*weights, inputs, **options))
+        return all_to_numpy(call(*weights, inputs, **options))
 
     return run
 

@@ -139,3 +139,15 @@ def test_scores_depend_on_the_distance_alone(query_position, key_position, shift
         )
 
     np.testing.assert_allclose(score(0), score(shift), rtol=0, atol=5e-5)
+
+
+@pytest.mark.parametrize("query, keys", [(5, (0, 3, 5, 9)), (131071, (0, 65536, 131070, 131071))])
+def test_waves_of_a_distance_are_waves_of_the_key_s_place(query, keys):
+    width, num_rows = 32, 131072
+    coefficients = np.random.default_rng(0).normal(size=(3, width))
+    row = positions_lib.table_rows("sinusoidal", np.array(query), num_rows, width)
+    turned = positions_lib.turn_to_keys(coefficients.astype("float32"), row)
+    rows = positions_lib.table_rows("sinusoidal", np.array(keys), num_rows, width)
+    products = to_numpy(turned) @ to_numpy(rows).T
+    distances = np.stack([exact_row(query - key, width) for key in keys])
+    np.testing.assert_allclose(products, coefficients @ distances.T, rtol=0, atol=5e-6)
