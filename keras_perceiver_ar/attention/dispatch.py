@@ -5,10 +5,10 @@ import math
 from keras import ops
 
 from keras_perceiver_ar import randomness
-from keras_perceiver_ar.attention import fused
 from keras_perceiver_ar.attention.blockwise import blockwise_attention
 from keras_perceiver_ar.attention.dense import dense_attention
 from keras_perceiver_ar.attention.route import AttentionRoute
+from keras_perceiver_ar.fused import attention as fused
 from keras_perceiver_ar.masks import StepMask
 
 # Scores of one row of the batch, all heads: 128 MiB of float32. Of a row, so that the route, and

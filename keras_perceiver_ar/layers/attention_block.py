@@ -5,11 +5,10 @@ import keras
 from keras_perceiver_ar import randomness
 from keras_perceiver_ar.checks import check_rates, check_sizes
 from keras_perceiver_ar.layers.feed_forward import FeedForward, get_activation, squared_relu
+from keras_perceiver_ar.layers.layer_normalization import LayerNormalization
 from keras_perceiver_ar.layers.multi_head_attention import MultiHeadAttention
 from keras_perceiver_ar.quantization import saved_dtype
 from keras_perceiver_ar.rematerialize import rematerialize
-
-EPSILON = 1e-5
 
 
 class AttentionBlock(keras.layers.Layer):
@@ -67,7 +66,7 @@ class AttentionBlock(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed) if draws else None
 
     def _norm(self, name, shape):
-        layer = keras.layers.LayerNormalization(epsilon=EPSILON, name=name, dtype=self.dtype_policy)
+        layer = LayerNormalization(name=name, dtype=self.dtype_policy)
         layer.build(shape)
         return layer
 

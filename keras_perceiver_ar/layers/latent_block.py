@@ -46,8 +46,7 @@ class LatentBlock(AttentionBlock):
     def project(self, latents, positions=None):
         """(B, N, C) → query, key and value, each (B, N, H, D)."""
         normed = self.latents_norm(latents)
-        query = self.attention.project_query(normed, positions)
-        return (query, *self.attention.project_key_value(normed, positions))
+        return self.attention.project_all(normed, positions)
 
     def call(self, latents, attention_mask=None, positions=None, training=False, seed=None):
         return self._run(self._think, training, seed, latents, attention_mask, positions)

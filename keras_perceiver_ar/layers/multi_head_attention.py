@@ -8,6 +8,9 @@ from keras_perceiver_ar.checks import check_rates, check_sizes
 from keras_perceiver_ar.layers.feed_forward import fan_in_initializer
 from keras_perceiver_ar.quantization import saved_dtype
 
+# From so many rows on, one product with the joint weights is worth joining them.
+JOINT_ROWS = 128
+
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
 class MultiHeadAttention(keras.layers.Layer):
@@ -115,6 +118,23 @@ class MultiHeadAttention(keras.layers.Layer):
         """(B, M, Cᵢ) → keys, rotated by `positions` (B, M), and values, each (B, M, H, D)."""
         key = self._rotate(self._split_heads(self.key_dense(inputs)), positions)
         return key, self._split_heads(self.value_dense(inputs))
+
+    def project_all(self, inputs, positions=None):
+        """(B, N, C) → query, key and value of self-attention, each (B, N, H, D)."""
+        layers = (self.query_dense, self.key_dense, self.value_dense)
+        few = (inputs.shape[1] or 1) < JOINT_ROWS
+        if few or any(layer.quantization_mode for layer in layers):
+            query = self.project_query(inputs, positions)
+            return (query, *self.project_key_value(inputs, positions))
+
+        kernels = [ops.cast(layer.kernel, inputs.dtype) for layer in layers]
+        joint = ops.matmul(inputs, ops.concatenate(kernels, axis=-1))
+        # Each bias for itself: the gradient of a joint one is a slow sum on a GPU.
+        query, key, value = (
+            self._split_heads(part + ops.cast(layer.bias, part.dtype))
+            for part, layer in zip(ops.split(joint, 3, axis=-1), layers, strict=True)
+        )
+        return self._rotate(query, positions), self._rotate(key, positions), value
 
     def attend(self, query, key, value, attention_mask=None, seed=None):
         """Attention over projected heads, and the output projection.

@@ -4,9 +4,9 @@ import keras
 from keras import ops
 
 from keras_perceiver_ar import randomness
-from keras_perceiver_ar.layers.attention_block import EPSILON
 from keras_perceiver_ar.layers.cross_attention_block import CrossAttentionBlock
 from keras_perceiver_ar.layers.latent_block import LatentBlock
+from keras_perceiver_ar.layers.layer_normalization import LayerNormalization
 
 
 class LatentStack(keras.layers.Layer):
@@ -104,9 +104,7 @@ class LatentStack(keras.layers.Layer):
             if layer in cross_attend.after_layers:
                 name = f"cross_attention_block_after_{layer}"
                 add(CrossAttentionBlock(**cross, **common, name=name), latents_shape, inputs_shape)
-        self.final_norm = keras.layers.LayerNormalization(
-            epsilon=EPSILON, name="final_norm", dtype=self.dtype_policy
-        )
+        self.final_norm = LayerNormalization(name="final_norm", dtype=self.dtype_policy)
         self.final_norm.build(latents_shape)
         self.built = True
 

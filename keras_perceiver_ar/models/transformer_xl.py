@@ -5,8 +5,8 @@ from keras import ops
 
 from keras_perceiver_ar import masks, randomness
 from keras_perceiver_ar.checks import check_inputs, check_sizes
-from keras_perceiver_ar.layers.attention_block import EPSILON
 from keras_perceiver_ar.layers.feed_forward import squared_relu
+from keras_perceiver_ar.layers.layer_normalization import LayerNormalization
 from keras_perceiver_ar.layers.relative_block import RelativeBlock
 from keras_perceiver_ar.models.baseline import Baseline
 from keras_perceiver_ar.models.inputs import read_rows
@@ -113,9 +113,7 @@ class TransformerXL(Baseline):
             block.build((None, None, width))
             # An attribute each: `tf.train.Checkpoint` passes over lists of Keras layers in silence.
             setattr(self, block.name, block)
-        self.final_norm = keras.layers.LayerNormalization(
-            epsilon=EPSILON, name="final_norm", dtype=self.dtype_policy
-        )
+        self.final_norm = LayerNormalization(name="final_norm", dtype=self.dtype_policy)
         self.final_norm.build((None, None, width))
         self.built = True
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from keras_perceiver_ar import masks
-from keras_perceiver_ar.attention import AttentionRoute, dot_product_attention, fused
+from keras_perceiver_ar.attention import AttentionRoute, dot_product_attention
+from keras_perceiver_ar.fused import attention as fused
 from tests.keras_perceiver_ar.support import BACKEND, to_numpy, value_and_gradient
 
 on_jax = pytest.mark.skipif(BACKEND != "jax", reason="the kernel is written for JAX")

@@ -4,8 +4,6 @@ Dao, arXiv 2307.08691, with a mask of steps. `jax.nn.dot_product_attention` call
 a causal mask only where queries and keys begin together, and takes any other as a bias (B, N, M):
 1.3 times the time on an H200. Merging a causal part with the rest by `return_residual` would be no
 way out, because the gradient of the residual is dropped there in silence.
-
-The only file that imports jax, and only where jax is the backend.
 """
 
 import functools
@@ -29,8 +27,7 @@ LOG2_E = math.log2(math.e)
 FORWARD = (128, 64, 4, 4)
 OF_QUERIES = (128, 64, 4, 3)
 OF_KEYS = (64, 64, 4, 3)
-# Programs that keep a chip of 132 processors busy. Rows of fewer are cut along the keys.
-BUSY = 2 * 132
+BUSY = 2 * 132  # Programs for 132 processors. Where there are fewer, rows are cut along the keys.
 
 
 def obstacle(query, key, value, mask, dropout):
@@ -122,6 +119,11 @@ def _part(bounds_ref, num_splits):
     return start, jnp.clip(free, start, stop), stop
 
 
+def _first_query(size):
+    """Of a program's tile. The last queries read most, so theirs go first: none is left over."""
+    return (pallas.num_programs(0) - 1 - pallas.program_id(0)) * size
+
+
 def _loop(body, start, middle, stop, state, masked_first=False):
     state = lax.fori_loop(start, middle, functools.partial(body, masked_first), state)
     return lax.fori_loop(middle, stop, functools.partial(body, not masked_first), state)
@@ -129,7 +131,7 @@ def _loop(body, start, middle, stop, state, masked_first=False):
 
 def _forward_kernel(q, k, v, query_steps, key_steps, bounds, output, log_sum, *, diagonal, splits):
     (size, width), keys = q.shape, FORWARD[1]
-    query, rows = q[...], _rows(query_steps[...], pallas.program_id(0) * size)
+    query, rows = q[...], _rows(query_steps[...], _first_query(size))
     scale = LOG2_E / math.sqrt(width)
 
     def add(masked, tile, state):
@@ -162,7 +164,7 @@ def _forward_kernel(q, k, v, query_steps, key_steps, bounds, output, log_sum, *,
 def _of_queries_kernel(*references, diagonal, splits):
     q, k, v, query_steps, key_steps, bounds, upstream, log_sum, subtracted, gradient = references
     (size, width), keys = q.shape, OF_QUERIES[1]
-    query, rows = q[...], _rows(query_steps[...], pallas.program_id(0) * size)
+    query, rows = q[...], _rows(query_steps[...], _first_query(size))
     do, sums, less = upstream[...], log_sum[...], subtracted[...]
     scale = LOG2_E / math.sqrt(width)
 
@@ -209,9 +211,8 @@ def _of_keys_kernel(*references, diagonal, splits):
 def _run(kernel, name, options, tuning, by_queries, arrays, outputs):
     """Calls a kernel: a program for each tile of the queries, or of the keys, head and row.
 
-    `arrays` are query, key, value and their steps; then, for a gradient, upstream (B, N, H, Dv),
-    and (B, H, N) the sums and what is subtracted. `outputs` says width and dtype of each: D of
-    (B, S, H, D), or None for (B, H, S).
+    `arrays`: query, key, value, their steps; for a gradient also upstream (B, N, H, Dv), the sums
+    and what is subtracted (B, H, N). `outputs`: D of (B, S, H, D), or None for (B, H, S); dtypes.
     """
     diagonal, splits, interpret = options
     splits = splits if by_queries else 1
@@ -220,8 +221,9 @@ def _run(kernel, name, options, tuning, by_queries, arrays, outputs):
     tiles = Tiles(*arrays[3:5], queries, keys, diagonal)
     bounds = tiles.of_queries() if by_queries else tiles.of_keys()
     tile, size = (queries, num_queries) if by_queries else (keys, num_keys)
-    other = num_keys if by_queries else num_queries
-    sizes = {True: (tile, lambda i: i), False: (other, lambda i: 0)}
+    other, count = num_keys if by_queries else num_queries, size // tile
+    own = (lambda i: count - 1 - i) if by_queries else (lambda i: i)
+    sizes = {True: (tile, own), False: (other, lambda i: 0)}
 
     def heads(x, of_queries):  # (B, S, H, D): a tile of the axis that is tiled, all of the other
         count, place = sizes[of_queries == by_queries]
@@ -249,14 +251,14 @@ def _run(kernel, name, options, tuning, by_queries, arrays, outputs):
         )
 
     specs = [heads(arrays[0], True), heads(arrays[1], False), heads(arrays[2], False)]
-    bounds_spec = pallas.BlockSpec((None, None, 2), lambda i, h, b, *_: (b, i, 0))
+    bounds_spec = pallas.BlockSpec((None, None, 2), lambda i, h, b, *_: (b, own(i), 0))
     specs += [steps(True), steps(False), bounds_spec]
     if len(arrays) > 5:
         specs += [heads(arrays[5], True), sums(), sums()]
     out_specs, out_shapes = zip(*(output(*each) for each in outputs), strict=True)
     return pallas.pallas_call(
         functools.partial(kernel, diagonal=diagonal, splits=splits),
-        grid=(size // tile, num_heads, batch, *([splits] if splits > 1 else [])),
+        grid=(count, num_heads, batch, *([splits] if splits > 1 else [])),
         in_specs=specs,
         out_specs=out_specs,
         out_shape=out_shapes,
@@ -270,8 +272,8 @@ def _forward(options, *arrays):
     """The output (B, N, H, Dv), and log₂ Σ exp of the scores of each query, float32 (B, H, N)."""
     value = arrays[2]
     outputs = [(value.shape[3], value.dtype), (None, jnp.float32)]
-    call = (_forward_kernel, "attention_forward", options, FORWARD, True, arrays, outputs)
-    output, log_sum = _run(*call)
+    name = "attention_forward"
+    output, log_sum = _run(_forward_kernel, name, options, FORWARD, True, arrays, outputs)
     if options[1] > 1:  # join what the parts of the keys gave
         highest = log_sum.max(axis=0)
         shares = jnp.exp2(log_sum - highest)
