@@ -1,6 +1,8 @@
 """The module that measures on Keras' backend."""
 
+import contextlib
 import importlib
+import re
 
 from pipelines.errors import UserError
 
@@ -27,3 +29,20 @@ def load():
     if name not in SUPPORTED:
         raise UserError(f"KERAS_BACKEND must be one of {', '.join(SUPPORTED)}, got {name!r}")
     return name, importlib.import_module(f"pipelines.benchmark.{name}_backend")
+
+
+@contextlib.contextmanager
+def refused_route():
+    """Says in one line why the fused kernel cannot run: it is found out while a model is traced.
+
+    Raises:
+        UserError: it cannot.
+    """
+    try:
+        yield
+    except ValueError as error:
+        # Keras wraps the message in the arguments of every layer on the way.
+        reason = re.search(r"The fused kernel cannot run here: ([^\n]+?)\. Choose", str(error))
+        if reason is None:
+            raise
+        raise UserError(f"--attention=fused cannot be had here: {reason[1]}") from error

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from pipelines.benchmark.memory import OutOfMemory
+from pipelines.benchmark.memory import OutOfMemory, process_peak
 from pipelines.benchmark.workload import make_optimizer
 
 
@@ -71,13 +71,23 @@ class TrainStep:
         return float(loss)
 
     def memory(self):
-        """Bytes besides the arguments, and at the peak of the process where the device knows."""
-        statistics = jax.devices()[0].memory_stats() or {}
+        """Bytes that the program needs besides its arguments, those of its arguments, the peak."""
+        needs = self._program.memory_analysis()
         return {
-            "temp_bytes": self._program.memory_analysis().temp_size_in_bytes,
-            "argument_bytes": self._program.memory_analysis().argument_size_in_bytes,
-            "peak_bytes": statistics.get("peak_bytes_in_use"),
+            "temp_bytes": needs.temp_size_in_bytes,
+            "argument_bytes": needs.argument_size_in_bytes,
+            "peak_bytes": peak_bytes(),
         }
+
+    def flops(self):
+        """What the compiler counts; a loop's body counts once."""
+        return self._program.cost_analysis()["flops"]
+
+
+def peak_bytes():
+    """Bytes held at most: of the device, or of the process where the device is a CPU."""
+    statistics = jax.devices()[0].memory_stats() or {}
+    return statistics.get("peak_bytes_in_use", process_peak())
 
 
 def device():
@@ -89,7 +99,9 @@ def device():
 def matmul(size, dtype):
     """A function that starts one product of square matrices, and one that waits for it."""
     rng = np.random.default_rng(0)
-    left, right = (jnp.asarray(rng.standard_normal((size, size)), dtype) for _ in range(2))
+    left, right = (
+        jnp.asarray(rng.standard_normal((size, size), dtype="float32"), dtype) for _ in range(2)
+    )
     program = jax.jit(jnp.matmul).lower(left, right).compile()
     return lambda: program(left, right), jax.block_until_ready
 

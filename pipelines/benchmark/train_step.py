@@ -3,7 +3,6 @@
 import contextlib
 import time
 
-from pipelines import command_line
 from pipelines.benchmark import backends, flops, timing
 
 
@@ -26,15 +25,11 @@ def measure(workload, runs=8, warmup=3, loop=4, trace=None, jit=True):
         OutOfMemory: it does not fit.
     """
     name, backend = backends.load()
-    with backend.out_of_memory():
-        # The fused kernel says only while the step is traced whether it can run.
-        refusals = [ValueError] if workload.attention == "fused" else []
-        with command_line.user_errors(*refusals):
-            begin = time.perf_counter()
-            step = backend.TrainStep(workload, *([jit] if name == "tensorflow" else []))
-            build_s = time.perf_counter() - begin
-            step.compile()
-        compile_s = time.perf_counter() - begin - build_s
+    with backend.out_of_memory(), backends.refused_route():
+        step = backend.TrainStep(workload, *([jit] if name == "tensorflow" else []))
+        begin = time.perf_counter()
+        step.compile()
+        compile_s = time.perf_counter() - begin
         for _ in range(warmup):
             loss = step.run()
             step.wait(loss)

@@ -93,8 +93,7 @@ class Workload:
         fields = dataclasses.asdict(self)
         if not self.is_perceiver:
             fields["latents"] = None
-        if self.model == "transformer_xl":
-            fields["positions"] = None
+        fields["positions" if self.model == "transformer_xl" else "memory"] = None
         return fields
 
     def make_model(self):

@@ -92,7 +92,9 @@ def test_core_imports_jax_in_one_guarded_file_at_most(imports_of):
         if "jax" in found
     }
     assert len(jax) <= 1, jax
-    assert not any(jax.values()), f"{jax}: the import has to be inside a function, an `if` or a `try`"
+    assert not any(jax.values()), (
+        f"{jax}: the import has to be inside a function, an `if` or a `try`"
+    )
 
 
 def test_pipelines_do_not_import_savedmodels(imports_of):
