@@ -35,6 +35,8 @@ TRAIN = [
 ]
 # On TensorFlow 2.17 and later only the parts of it written in Python work, so nothing requires it.
 IO = ["tensorflow-io==0.37.1"]
+# Draws what `pipelines.benchmark sweep` measured; the measurements do without.
+BENCHMARK = ["matplotlib>=3.8,<4"]
 SERVE = ["tensorflow==2.20.*", "tensorflow-text==2.20.1", "tensorflow-serving-api==2.20.0"]
 DEV = [
     *TF,
@@ -42,6 +44,7 @@ DEV = [
     *DATA,
     *TRAIN,
     *SERVE,
+    *BENCHMARK,
     "pytest>=9,<10",
     "pytest-xdist>=3.8,<4",
     "hypothesis>=6.100,<7",
@@ -70,6 +73,7 @@ setup(
         "train": TRAIN,
         "io": IO,
         "serve": SERVE,
+        "benchmark": BENCHMARK,
         "dev": DEV,
     },
     classifiers=[

@@ -1,0 +1,48 @@
+"""The module that measures on Keras' backend."""
+
+import contextlib
+import importlib
+import re
+
+from pipelines.errors import UserError
+
+SUPPORTED = ("jax", "tensorflow")
+
+
+def load():
+    """The backend's module: `jax_backend` or `tensorflow_backend`.
+
+    Returns:
+        (its name, module).
+
+    Raises:
+        UserError: a backend that is not installed, or that nothing is written for.
+    """
+    try:
+        import keras
+    except ImportError as error:
+        raise UserError(
+            f"Keras cannot load its backend ({error}): set KERAS_BACKEND to one that is "
+            f"installed, of {', '.join(SUPPORTED)}"
+        ) from error
+    name = keras.backend.backend()
+    if name not in SUPPORTED:
+        raise UserError(f"KERAS_BACKEND must be one of {', '.join(SUPPORTED)}, got {name!r}")
+    return name, importlib.import_module(f"pipelines.benchmark.{name}_backend")
+
+
+@contextlib.contextmanager
+def refused_route():
+    """Says in one line why the fused kernel cannot run: it is found out while a model is traced.
+
+    Raises:
+        UserError: it cannot.
+    """
+    try:
+        yield
+    except ValueError as error:
+        # Keras wraps the message in the arguments of every layer on the way.
+        reason = re.search(r"The fused kernel cannot run here: ([^\n]+?)\. Choose", str(error))
+        if reason is None:
+            raise
+        raise UserError(f"--attention=fused cannot be had here: {reason[1]}") from error

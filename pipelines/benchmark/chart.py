@@ -1,0 +1,136 @@
+"""The chart of a sweep."""
+
+import csv
+import importlib.util
+import pathlib
+
+from pipelines.benchmark.sweep import CSV_NAME
+from pipelines.errors import UserError
+
+LABELS = {
+    "perceiver_ar": "Perceiver AR",
+    "transformer": "Transformer",
+    "transformer_xl": "Transformer-XL",
+}
+# Okabe and Ito's, which colour-blind readers can tell apart; the markers tell it without colour.
+_STYLES = {
+    "perceiver_ar": ("#0072B2", "o"),
+    "transformer": ("#D55E00", "s"),
+    "transformer_xl": ("#009E73", "^"),
+}
+# Sweep, column of its size, label of the axis, column of what stays, and how that is called.
+_AXES = (
+    ("context", "context", "context (inputs)", "layers", "{} blocks"),
+    ("depth", "layers", "depth (blocks)", "context", "context {}"),
+)
+_RATES = (("steps_per_second", "steps per second"), ("targets_per_second", "targets per second"))
+
+
+def check_installed():
+    """Refuses a chart that could not be drawn, before hours of measuring.
+
+    Raises:
+        UserError: no matplotlib.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UserError(
+            "the chart needs matplotlib: pip install -e '.[benchmark]' (or matplotlib alone), or "
+            "measure with --no-chart and draw later, anywhere: python -m pipelines.benchmark chart"
+        )
+
+
+def draw(folder):
+    """Draws sweep.png and sweep.svg from the sweep.csv of a folder.
+
+    Args:
+        folder: str.
+
+    Returns:
+        list of paths.
+
+    Raises:
+        UserError: no table, nothing in it, or no matplotlib.
+    """
+    rows = _read(pathlib.Path(folder) / CSV_NAME)
+    check_installed()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    sweeps = [axis for axis in _AXES if any(row["sweep"] == axis[0] for row in rows)]
+    figure = Figure(figsize=(4 + 4 * len(sweeps), 7), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(2, len(sweeps), squeeze=False)
+    for line, (rate, rate_label) in enumerate(_RATES):
+        for column, (sweep, size, size_label, fixed, title) in enumerate(sweeps):
+            panel = panels[line, column]
+            own = [row for row in rows if row["sweep"] == sweep]
+            _draw_panel(panel, own, size, rate)
+            panel.set(xlabel=size_label, ylabel=rate_label, title=title.format(own[0][fixed]))
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    figure.suptitle(_title(rows))
+    files = [pathlib.Path(folder) / f"sweep.{kind}" for kind in ("png", "svg")]
+    for file in files:
+        figure.savefig(file, dpi=150)
+    return files
+
+
+def _draw_panel(panel, rows, size, rate):
+    panel.set_xscale("log", base=2)
+    panel.set_yscale("log")
+    panel.grid(alpha=0.3)
+    for model, (colour, marker) in _STYLES.items():
+        own = [row for row in rows if row["model"] == model]
+        done = [row for row in own if row.get(rate)]
+        if own:
+            panel.plot(
+                [int(row[size]) for row in done],
+                [float(row[rate]) for row in done],
+                color=colour,
+                marker=marker,
+                label=LABELS[model],
+            )
+    full = [row for row in rows if row.get("oom") == "True"]
+    for row in full:
+        # On the frame below: there is no rate to place it by.
+        place = list(_STYLES).index(row["model"])
+        panel.plot(
+            int(row[size]),
+            0.03 + 0.05 * place,
+            marker="x",
+            color=_STYLES[row["model"]][0],
+            linestyle="none",
+            transform=panel.get_xaxis_transform(),
+        )
+    # Its legend, in a colour that is no model's.
+    panel.plot([], [], "x", color="grey", label="out of memory")
+    sizes = sorted({int(row[size]) for row in rows})
+    panel.set_xticks(sizes, [_short(number) for number in sizes], minor=False)
+    panel.minorticks_off()
+
+
+def _short(number):
+    return f"{number // 1024}k" if number % 1024 == 0 else str(number)
+
+
+def _title(rows):
+    first = next((row for row in rows if row.get("device")), None)
+    if first is None:
+        return "nothing could be measured"
+    return (
+        f"Train step, width {first['width']}, batch {first['batch']}, {first['dtype']}: "
+        f"{first['backend']} on {first['device']}"
+    )
+
+
+def _read(file):
+    try:
+        with open(file, newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+    except OSError as error:
+        raise UserError(
+            f"{file} cannot be read ({error.strerror}): measure a sweep first"
+        ) from None
+    if not rows:
+        raise UserError(f"{file} holds no point: measure a sweep first")
+    return rows

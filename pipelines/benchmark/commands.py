@@ -1,0 +1,111 @@
+"""What each command does with its flags: it measures, and writes a JSON object a line."""
+
+import json
+import sys
+
+from pipelines import command_line
+from pipelines.benchmark import flags as benchmark_flags
+from pipelines.benchmark.memory import OutOfMemory
+from pipelines.benchmark.workload import Workload
+
+NO_MEMORY = 3
+FAILED = 1
+
+
+def train_step(flags):
+    """Runs `train_step`; returns the exit status, as all of these."""
+    from pipelines.benchmark import train_step
+
+    workload = benchmark_flags.read_workload(flags)
+    options = _pick(flags, "runs", "warmup", "loop", "jit")
+    return _measured(
+        {"command": "train_step", **workload.describe(), **options},
+        lambda: train_step.measure(workload, trace=flags.trace, **options),
+    )
+
+
+def decode(flags):
+    """Runs `decode`."""
+    from pipelines.benchmark import decode
+
+    decode.check(flags.latents, flags.prompt, flags.new_tokens)
+    flags.context = flags.prompt + flags.new_tokens
+    workload = benchmark_flags.read_workload(flags)
+    options = _pick(flags, "prompt", "new_tokens", "runs", "warmup")
+    sampling = _pick(flags, "temperature", "top_p")
+    caching = _pick(flags, "refill", "prefill")
+    fields = {key: value for key, value in workload.describe().items() if hasattr(flags, key)}
+    about = {**fields, **options, **sampling, **caching}
+    return _measured(
+        {"command": "decode", **about},
+        lambda: decode.measure(workload, sampling=sampling, caching=caching, **options),
+    )
+
+
+def input_pipeline(flags):
+    """Runs `input_pipeline`."""
+    from pipelines.benchmark import input_pipeline
+
+    options = _pick(flags, "task", "data", "context", "batch", "runs", "warmup", "batches")
+    return _measured(
+        {"command": "input_pipeline", **options}, lambda: input_pipeline.measure(**options)
+    )
+
+
+def sweep(flags):
+    """Runs `sweep`."""
+    from pipelines.benchmark import chart, sweep
+
+    if flags.chart:
+        chart.check_installed()
+    base = {name: getattr(flags, name) for name in benchmark_flags.workload_names("model")}
+    for model in flags.models:
+        # What would be refused at every point is refused now.
+        Workload(**{**base, "model": model, "latents": min(flags.latents, flags.context)})
+    base |= _pick(flags, "runs", "warmup", "loop")
+    failed = sweep.measure(
+        flags.models,
+        flags.contexts,
+        flags.depths,
+        base,
+        flags.output,
+        flags.timeout,
+        sweep.run_point,
+        say=lambda row: _write({"command": "sweep", **row}),
+    )
+    if flags.chart:
+        _say_drawn(chart.draw(flags.output))
+    if failed:
+        print(f"error: {failed} points failed, see the column `error`", file=sys.stderr)
+    return FAILED if failed else 0
+
+
+def chart(flags):
+    """Runs `chart`."""
+    from pipelines.benchmark import chart
+
+    _say_drawn(chart.draw(flags.output))
+    return 0
+
+
+def _measured(about, measure):
+    try:
+        measured = measure()
+    except OutOfMemory as error:
+        _write({**about, "oom": True})
+        print(f"error: out of memory: {command_line.one_line(error)[:300]}", file=sys.stderr)
+        return NO_MEMORY
+    _write({**about, **measured})
+    return 0
+
+
+def _pick(flags, *names):
+    return {name: getattr(flags, name) for name in names}
+
+
+def _say_drawn(files):
+    print("drawn:", *files, file=sys.stderr)
+
+
+def _write(record):
+    print(json.dumps(record), flush=True)
