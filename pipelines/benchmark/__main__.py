@@ -22,6 +22,7 @@ _COMMANDS = {
     "decode": "prefill of a prompt, and each token after it",
     "input_pipeline": "batches of a task, TensorFlow only",
     "sweep": "train_step of three models against context and depth: a table and a chart",
+    "export_hlo": "train_step as TensorFlow traces it, in a file for XLA elsewhere",
     "chart": "draws the chart of a sweep anew, or elsewhere",
 }
 

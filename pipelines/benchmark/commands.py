@@ -7,6 +7,7 @@ from pipelines import command_line
 from pipelines.benchmark import flags as benchmark_flags
 from pipelines.benchmark.memory import OutOfMemory
 from pipelines.benchmark.workload import Workload
+from pipelines.errors import UserError
 
 NO_MEMORY = 3
 FAILED = 1
@@ -78,6 +79,23 @@ def sweep(flags):
     if failed:
         print(f"error: {failed} points failed, see the column `error`", file=sys.stderr)
     return FAILED if failed else 0
+
+
+def export_hlo(flags):
+    """Runs `export_hlo`."""
+    from pipelines.benchmark import backends
+
+    workload = benchmark_flags.read_workload(flags)
+    options = _pick(flags, "output", "platform")
+    name, _ = backends.load()
+    if name != "tensorflow":
+        raise UserError(f"export_hlo needs KERAS_BACKEND=tensorflow, got {name!r}")
+    from pipelines.benchmark import hlo
+
+    return _measured(
+        {"command": "export_hlo", **workload.describe(), **options},
+        lambda: hlo.export(workload, **options),
+    )
 
 
 def chart(flags):

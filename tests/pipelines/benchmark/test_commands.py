@@ -156,6 +156,8 @@ def test_a_backend_that_is_not_installed(repository, without_tensorflow):
         (["sweep", "--output=/tmp/x", "--contexts=8,x"], "--contexts"),
         (["sweep", "--output=/tmp/x", "--heads=3"], "--heads"),
         (["sweep", "--output=/dev/null/x"], "/dev/null/x"),
+        (["export_hlo", "--output=/no/such/folder/step.hlo.pb", *STEP[1:-3]], "/no/such/folder"),
+        (["export_hlo", "--output=x", "--platform=ROCM"], "ROCM"),
         (["chart", "--output=/no/such/folder"], "/no/such/folder"),
     ],
 )
