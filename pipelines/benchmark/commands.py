@@ -1,6 +1,7 @@
 """What each command does with its flags: it measures, and writes a JSON object a line."""
 
 import json
+import pathlib
 import sys
 
 from pipelines import command_line
@@ -19,6 +20,9 @@ def train_step(flags):
 
     workload = benchmark_flags.read_workload(flags)
     options = _pick(flags, "runs", "warmup", "loop", "jit")
+    if flags.trace:
+        with command_line.user_errors(OSError):
+            pathlib.Path(flags.trace).mkdir(parents=True, exist_ok=True)
     return _measured(
         {"command": "train_step", **workload.describe(), **options},
         lambda: train_step.measure(workload, trace=flags.trace, **options),

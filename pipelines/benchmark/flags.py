@@ -51,7 +51,7 @@ def add_train_step(parser):
         "--trace",
         type=command_line.path,
         metavar="DIR",
-        help="write a profile of one more step there",
+        help="write a profile of one more run there",
     )
 
 
