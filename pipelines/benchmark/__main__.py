@@ -5,9 +5,10 @@ and jax are all that has to be installed. Figures are of one device, the first.
 
 train_step: times are of one step, median, least and most over the runs. `model_flops` counts by
 formula what the model calls for, three times its forward pass, and only the pairs of query and key
-that the mask allows; `mfu` is its share of the rate that a matrix product of the same dtype reaches
-in the same process. `temp_bytes` is what the program needs besides its arguments, `peak_bytes` the
-most that the device held, or the process where the device is a CPU.
+that the mask allows; `mfu` is its share of the rate that the fastest of some matrix products of the
+same dtype reached in the same process (`matmul_tflops`; on a CPU that others use too, both wander).
+`temp_bytes` is what the program needs besides its arguments, `peak_bytes` the most that the device
+held, or the process where the device is a CPU.
 
 Exit status: 0 measured; 1 a point of a sweep failed; 2 bad input; 3 not enough memory.
 """
@@ -22,6 +23,7 @@ _COMMANDS = {
     "decode": "prefill of a prompt, and each token after it",
     "input_pipeline": "batches of a task, TensorFlow only",
     "sweep": "train_step of three models against context and depth: a table and a chart",
+    "export_hlo": "train_step as TensorFlow traces it, in a file for XLA elsewhere",
     "chart": "draws the chart of a sweep anew, or elsewhere",
 }
 

@@ -1,12 +1,14 @@
 """What each command does with its flags: it measures, and writes a JSON object a line."""
 
 import json
+import pathlib
 import sys
 
 from pipelines import command_line
 from pipelines.benchmark import flags as benchmark_flags
 from pipelines.benchmark.memory import OutOfMemory
 from pipelines.benchmark.workload import Workload
+from pipelines.errors import UserError
 
 NO_MEMORY = 3
 FAILED = 1
@@ -18,6 +20,9 @@ def train_step(flags):
 
     workload = benchmark_flags.read_workload(flags)
     options = _pick(flags, "runs", "warmup", "loop", "jit")
+    if flags.trace:
+        with command_line.user_errors(OSError):
+            pathlib.Path(flags.trace).mkdir(parents=True, exist_ok=True)
     return _measured(
         {"command": "train_step", **workload.describe(), **options},
         lambda: train_step.measure(workload, trace=flags.trace, **options),
@@ -78,6 +83,23 @@ def sweep(flags):
     if failed:
         print(f"error: {failed} points failed, see the column `error`", file=sys.stderr)
     return FAILED if failed else 0
+
+
+def export_hlo(flags):
+    """Runs `export_hlo`."""
+    from pipelines.benchmark import backends
+
+    workload = benchmark_flags.read_workload(flags)
+    options = _pick(flags, "output", "platform")
+    name, _ = backends.load()
+    if name != "tensorflow":
+        raise UserError(f"export_hlo needs KERAS_BACKEND=tensorflow, got {name!r}")
+    from pipelines.benchmark import hlo
+
+    return _measured(
+        {"command": "export_hlo", **workload.describe(), **options},
+        lambda: hlo.export(workload, **options),
+    )
 
 
 def chart(flags):

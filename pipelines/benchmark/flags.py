@@ -30,6 +30,8 @@ _HELP = {
     "rematerialize": "what the backward pass computes again: nothing, the blocks of the stack, or "
     "the cross-attend as well",
 }
+# TensorFlow has those of a device only where it has the device; for TPU see `tensorflow-tpu`.
+PLATFORMS = ("CPU", "CUDA", "TPU")
 _CONTEXTS = "1024,2048,4096,8192,16384,32768,65536,131072"
 _DEPTHS = "2,4,8,16,32"
 
@@ -49,7 +51,7 @@ def add_train_step(parser):
         "--trace",
         type=command_line.path,
         metavar="DIR",
-        help="write a profile of one more step there",
+        help="write a profile of one more run there",
     )
 
 
@@ -96,6 +98,14 @@ def add_sweep(parser):
         help="draw the chart, which needs matplotlib",
     )
     _add_output(parser, "folder for sweep.csv, sweep.png and sweep.svg")
+
+
+def add_export_hlo(parser):
+    """Adds the flags of `export_hlo`."""
+    _add_workload(parser)
+    add = parser.add_argument
+    add("--output", type=command_line.path, required=True, metavar="FILE", help="where it goes")
+    add("--platform", choices=PLATFORMS, default="CPU", help="whose kernels TensorFlow lowers with")
 
 
 def add_chart(parser):

@@ -46,9 +46,8 @@ class TrainStep:
 
         self._function = jax.jit(train_step, donate_argnums=0)
         self._state = (
-            # Copies: a donated value is gone, and the model still holds its own.
-            *([jnp.array(v.value) for v in group] for group in (trainable, other)),
-            [jnp.array(v.value) for v in optimizer.variables],
+            # Given away, not copied: after the first step the model itself has no values left.
+            *([v.value for v in group] for group in (trainable, other, optimizer.variables)),
             workload.make_memory(model),
             jnp.uint32(0),
         )

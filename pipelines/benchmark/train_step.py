@@ -14,7 +14,7 @@ def measure(workload, runs=8, warmup=3, loop=4, trace=None, jit=True):
         runs: int. Timed runs.
         warmup: int. Steps before them.
         loop: int. Steps of a run.
-        trace: str or None. Folder for a profile of one run more.
+        trace: str or None. Folder for a profile of one more run.
         jit: bool. Whether TensorFlow compiles the step by XLA; JAX always does.
 
     Returns:
@@ -36,8 +36,11 @@ def measure(workload, runs=8, warmup=3, loop=4, trace=None, jit=True):
         seconds = timing.time_runs(step.run, step.wait, runs, loop)
         memory = step.memory()
         with backend.trace(trace) if trace else contextlib.nullcontext():
-            loss = step.wait(step.run())
-    rate = timing.matmul_rate(backend, workload.dtype, runs)
+            for _ in range(loop):
+                loss = step.run()
+            loss = step.wait(loss)
+        del step  # makes room for the matrices
+        rate = timing.matmul_rate(backend, workload.dtype, runs)
     kind, platform, count = backend.device()
     times = timing.spread(seconds)
     median = times["median_ms"] / 1e3

@@ -102,6 +102,19 @@ def test_pipelines_do_not_import_savedmodels(imports_of):
     assert upwards == []
 
 
+def test_the_benchmark_of_the_model_imports_no_tensorflow(imports_of):
+    # It has to run where there is JAX and no TensorFlow; what is TensorFlow's has files of its own.
+    own = {"tensorflow_backend.py", "hlo.py"}
+    files = {
+        file: found
+        for file, found in imports_of("pipelines").items()
+        if "/benchmark/" in file and file.rsplit("/", 1)[1] not in own
+    }
+    assert files
+    strangers = {file: {"tensorflow", "gin", "orbit"} & set(found) for file, found in files.items()}
+    assert {file: found for file, found in strangers.items() if found} == {}
+
+
 def test_core_loads_no_tensorflow_on_the_jax_backend(repository):
     # What Keras brings in is not in the source; it shows only when the package is imported.
     code = (

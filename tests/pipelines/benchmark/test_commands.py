@@ -146,6 +146,7 @@ def test_a_backend_that_is_not_installed(repository, without_tensorflow):
         (["train_step", "--vocab=3"], "--vocab"),
         (["train_step", "--dropout=1"], "--dropout must be below 1"),
         (["train_step", "--runs=0"], "--runs"),
+        ([*STEP, "--trace=/dev/null/x"], "/dev/null/x"),
         ([*STEP, "--attention=fused"], "--attention=fused cannot be had here"),
         (["decode", "--prompt=8", "--new_tokens=1"], "--new_tokens"),
         (["decode", "--prompt=8", "--new_tokens=2"], "--latents must be at most"),
@@ -156,6 +157,8 @@ def test_a_backend_that_is_not_installed(repository, without_tensorflow):
         (["sweep", "--output=/tmp/x", "--contexts=8,x"], "--contexts"),
         (["sweep", "--output=/tmp/x", "--heads=3"], "--heads"),
         (["sweep", "--output=/dev/null/x"], "/dev/null/x"),
+        (["export_hlo", "--output=/no/such/folder/step.hlo.pb", *STEP[1:-3]], "/no/such/folder"),
+        (["export_hlo", "--output=x", "--platform=ROCM"], "ROCM"),
         (["chart", "--output=/no/such/folder"], "/no/such/folder"),
     ],
 )
