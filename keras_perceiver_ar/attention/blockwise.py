@@ -10,7 +10,7 @@ from keras_perceiver_ar import randomness
 from keras_perceiver_ar.attention.dense import MASKED_SCORE, dense_attention, masked_scores
 from keras_perceiver_ar.masks import StepMask
 
-BLOCK = 1024
+BLOCK = 512
 
 
 def blockwise_attention(query, key, value, mask, block=None, dropout=0.0, seed=None):

@@ -82,11 +82,16 @@ def _gradient(x, gamma, beta, mean, scale, epsilon, upstream):
     if layer_norm.can_run(x):
         of_x, *sums = layer_norm.layer_norm_gradient(x, gamma, epsilon, upstream)
         return of_x, *(ops.cast(part, gamma.dtype) for part in sums)
-    normal = (ops.cast(x, "float32") - mean) * scale
-    upstream = ops.cast(upstream, "float32")
-    change = upstream * ops.cast(gamma, "float32")
-    along = ops.mean(change * normal, axis=-1, keepdims=True)
-    of_x = scale * (change - ops.mean(change, axis=-1, keepdims=True) - normal * along)
-    rows = tuple(range(len(x.shape) - 1))
-    of_gamma, of_beta = ops.sum(upstream * normal, axis=rows), ops.sum(upstream, axis=rows)
-    return ops.cast(of_x, x.dtype), ops.cast(of_gamma, gamma.dtype), ops.cast(of_beta, beta.dtype)
+    # Every sum is a product with a vector, and what is as large as `x` is soon used up: on a CPU
+    # the inputs of a long context are the largest arrays that there are.
+    width, factor = x.shape[-1], ops.cast(gamma, "float32")
+    centred = ops.reshape(ops.cast(x, "float32") - mean, (-1, width))
+    upstream = ops.reshape(ops.cast(upstream, "float32"), (-1, width))
+    scale = ops.reshape(scale, (-1,))
+    product = upstream * centred
+    of_gamma, of_beta = ops.matmul(scale, product), ops.sum(upstream, axis=0)
+    along = scale**3 * ops.matmul(product, factor) / width
+    level = scale * ops.matmul(upstream, factor) / width
+    of_x = upstream * factor * scale[:, None] - centred * along[:, None] - level[:, None]
+    of_x = ops.cast(ops.reshape(of_x, ops.shape(x)), x.dtype)
+    return of_x, ops.cast(of_gamma, gamma.dtype), ops.cast(of_beta, beta.dtype)
