@@ -97,8 +97,8 @@ def make_generate_text(model):
 
     Returns:
         function → dict: `text` string (B,), the continuation alone, in valid UTF-8 (what is not is
-        replaced by U+FFFD); `lengths` int32 (B,), bytes generated; `log_probs` float32 (B,), of the
-        whole continuation.
+        replaced by U+FFFD); `lengths` int32 (B,), bytes generated, EOS not counted; `log_probs`
+        float32 (B,), of the whole continuation.
     """
     max_context = model.backbone.max_context
     generate = make_generate(model)
@@ -119,9 +119,10 @@ def make_generate_text(model):
         result = generate(token_ids, lengths, max_new_tokens, seed, temperature, top_p)
         place = tf.range(tf.shape(result["token_ids"])[1])
         new = (place >= lengths[:, None]) & (place < result["lengths"][:, None])
+        is_byte = result["token_ids"] >= byte_codec.NUM_RESERVED  # EOS is none
         return {
             "text": _decode(tf.where(new, result["token_ids"], byte_codec.PAD)),
-            "lengths": result["lengths"] - lengths,
+            "lengths": tf.reduce_sum(tf.cast(new & is_byte, tf.int32), axis=-1),
             "log_probs": tf.reduce_sum(tf.where(new, result["log_probs"], 0.0), axis=-1),
         }
 
