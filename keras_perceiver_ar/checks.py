@@ -88,6 +88,22 @@ def check_labels(labels, token_ids):
         )
 
 
+def check_input_names(inputs):
+    """Refuses inputs that no model reads, a misspelt name for instance.
+
+    Args:
+        inputs: dict.
+
+    Raises:
+        ValueError: names those that came.
+    """
+    if "token_ids" not in inputs or inputs.keys() - INPUTS:
+        raise ValueError(
+            "`inputs` must hold `token_ids` and may hold `lengths` and `positions`, nothing else. "
+            f"Received: {sorted(inputs)}"
+        )
+
+
 def check_inputs(inputs, max_context, num_index_dimensions):
     """Refuses inputs of shapes that a model cannot read.
 
@@ -99,12 +115,7 @@ def check_inputs(inputs, max_context, num_index_dimensions):
     Raises:
         ValueError: names the input.
     """
-    unknown = inputs.keys() - INPUTS
-    if "token_ids" not in inputs or unknown:
-        raise ValueError(
-            "`inputs` must hold `token_ids` and may hold `lengths` and `positions`, nothing else. "
-            f"Received: {sorted(inputs)}"
-        )
+    check_input_names(inputs)
     shape = np.shape(inputs["token_ids"])
     if len(shape) != 2 or shape[1] == 0:
         raise ValueError(
@@ -115,16 +126,43 @@ def check_inputs(inputs, max_context, num_index_dimensions):
             f"`token_ids` holds {shape[1]} inputs a row, more than max_context={max_context}: "
             "cut the rows, or build the model with a longer context."
         )
+    if "float" in str(getattr(inputs["token_ids"], "dtype", "")):
+        raise ValueError(
+            f"`token_ids` must be integers. Received: dtype {inputs['token_ids'].dtype}"
+        )
+    if inputs.get("lengths") is not None:
+        given = np.shape(inputs["lengths"])
+        if len(given) != 1 or (None not in (given[0], shape[0]) and given[0] != shape[0]):
+            raise ValueError(
+                f"`lengths` must have the shape (B,), a number for each row of `token_ids`. "
+                f"Received: shape {tuple(given)}, token_ids {tuple(shape)}"
+            )
     if inputs.get("positions") is None:
         return
     given = np.shape(inputs["positions"])
     dimensions = given[2] if len(given) == 3 else 1
     fits = len(given) in (2, 3) and dimensions == num_index_dimensions
-    if not fits or (None not in (given[1], shape[1]) and given[1] != shape[1]):
+    pairs = zip(given[:2], shape, strict=False)
+    if not fits or any(None not in pair and pair[0] != pair[1] for pair in pairs):
         raise ValueError(
             "`positions` must have the shape (B, M) or (B, M, P) with the M of `token_ids` and "
             f"P = {num_index_dimensions}. Received: shape {tuple(given)}, token_ids {tuple(shape)}"
         )
+
+
+def check_kind(kind, **values):
+    """Refuses what is no object of a class, its name without brackets for instance.
+
+    Args:
+        kind: class.
+        **values: objects, or None, under their names.
+
+    Raises:
+        ValueError: names the argument.
+    """
+    for name, value in values.items():
+        if value is not None and not isinstance(value, kind):
+            raise ValueError(f"`{name}` must be a {kind.__name__}(…). Received: {name}={value!r}")
 
 
 def check_numbers(least=0, below=math.inf, above=False, **values):

@@ -134,7 +134,7 @@ def cross_attention_mask(steps, input_steps):
     Returns:
         `StepMask` of (B, N, M). A latent of step −1 may read nothing.
     """
-    if not getattr(input_steps, "shape", ()):
+    if len(getattr(input_steps, "shape", ())) == 0:
         input_steps = ops.arange(input_steps, dtype="int32")
     return StepMask(steps, input_steps)
 

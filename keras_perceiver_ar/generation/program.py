@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_perceiver_ar.checks import check_input_names
 from keras_perceiver_ar.generation.arguments import (
     per_row,
     read_integer,
@@ -61,6 +62,7 @@ class GenerateProgram:
         inputs = inputs if isinstance(inputs, dict) else {"token_ids": inputs}
         # What makes no sense is refused before anything compiles.
         caching = caching | {"use_cache": read_use_cache(caching["use_cache"], backbone)}
+        check_input_names(inputs)
         prompts, lengths = read_prompts(inputs, backbone.vocab_size)
         batch, width = prompts.shape
         max_new_tokens = read_integer("max_new_tokens", max_new_tokens)

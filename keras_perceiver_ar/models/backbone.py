@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_perceiver_ar import masks, randomness, selection
-from keras_perceiver_ar.checks import check_sizes
+from keras_perceiver_ar.checks import check_kind, check_sizes
 from keras_perceiver_ar.layers.context_dropout import ContextDropout
 from keras_perceiver_ar.layers.feed_forward import get_activation, squared_relu
 from keras_perceiver_ar.layers.initial_latents import InitialLatents
@@ -103,6 +103,8 @@ class PerceiverARBackbone(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_kind(CrossAttend, cross_attend=cross_attend)
+        check_kind(LatentQuery, latent_query=latent_query)
         check_sizes(
             vocab_size=vocab_size,
             max_context=max_context,

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_perceiver_ar import masks
-from keras_perceiver_ar.checks import check_ids, check_labels
+from keras_perceiver_ar.checks import check_flags, check_ids, check_labels
 from keras_perceiver_ar.generation.program import GenerateProgram
 from keras_perceiver_ar.models.backbone import PerceiverARBackbone
 from keras_perceiver_ar.models.scoring import score
@@ -53,6 +53,7 @@ class PerceiverARCausalLM(keras.Model):
         super().__init__(**kwargs)
         if not isinstance(backbone, PerceiverARBackbone):
             raise ValueError(f"`backbone` must be a PerceiverARBackbone. Received: {backbone!r}")
+        check_flags(tie_embeddings=tie_embeddings, zero_logits=zero_logits)
         self.backbone = backbone
         self.tie_embeddings = tie_embeddings
         self.zero_logits = zero_logits

@@ -55,6 +55,20 @@ def check_combinations(backbone, layer):
             "The model would see no input: its latents do not start from the inputs and never read "
             f"them. Received: style={latent_query.style!r}, initial=False, after_layers=()"
         )
+    again = backbone.rematerialize
+    several = isinstance(again, (tuple, list)) and set(again) <= set(range(num_layers))
+    if not isinstance(again, bool) and not several:
+        raise ValueError(
+            f"`rematerialize` must be True, False or latent blocks from 0 to {num_layers - 1}. "
+            f"Received: rematerialize={again!r}"
+        )
+    if isinstance(layer, PositionEmbedding) and layer.num_index_dimensions == 1:
+        rows, max_context = layer.num_rows[0], backbone.max_context
+        if rows < max_context:
+            raise ValueError(
+                "The position embedding has fewer rows than there are positions, and the last ones "
+                f"would share a row. Received: num_rows={rows}, max_context={max_context}"
+            )
     least = 1 + (backbone.num_positions() if dropout.prefix_only else 0)
     if dropout.keep_inputs is not None and dropout.keep_inputs < least:
         raise ValueError(

@@ -5,6 +5,7 @@ import dataclasses
 import keras
 
 from keras_perceiver_ar.attention import AttentionRoute
+from keras_perceiver_ar.checks import check_flags, check_kind
 from keras_perceiver_ar.options import Options
 
 
@@ -37,6 +38,8 @@ class CrossAttend(Options):
     route: AttentionRoute | None = None
 
     def __post_init__(self):
+        check_flags(initial=self.initial, query_residual=self.query_residual)
+        check_kind(AttentionRoute, route=self.route)
         object.__setattr__(self, "after_layers", tuple(sorted(self.after_layers)))
 
     def get_config(self):

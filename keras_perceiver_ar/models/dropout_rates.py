@@ -4,7 +4,7 @@ import dataclasses
 
 import keras
 
-from keras_perceiver_ar.checks import check_rates, check_sizes
+from keras_perceiver_ar.checks import check_flags, check_rates, check_sizes
 from keras_perceiver_ar.options import Options
 
 
@@ -41,6 +41,7 @@ class DropoutRates(Options):
             name: getattr(self, name) for name in ("outputs", "attention", "latents", "inputs")
         }
         check_rates(**{f"dropout {name}": rate for name, rate in rates.items()})
+        check_flags(prefix_only=self.prefix_only)
         if self.keep_inputs is not None:
             check_sizes(keep_inputs=self.keep_inputs)
             if self.inputs:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import keras
 
+from keras_perceiver_ar.checks import check_flags
 from keras_perceiver_ar.layers.feed_forward import get_activation, squared_relu
 from keras_perceiver_ar.options import Options
 
@@ -31,6 +32,7 @@ class LatentQuery(Options):
     offset: bool = False
 
     def __post_init__(self):
+        check_flags(offset=self.offset)
         object.__setattr__(self, "mlp_activation", get_activation(self.mlp_activation))
 
     def get_config(self):

@@ -175,6 +175,7 @@ ids = PROMPTS["token_ids"]
         ("lengths` must hold one number ≤ 5", {"token_ids": ids, "lengths": [1, 6, 2]}, {}),
         ("lengths` must hold one number ≤ 5 for each", {"token_ids": ids, "lengths": [1, 2]}, {}),
         (r"integers of shape \(B, M\).* \(5,\)", {"token_ids": ids[0]}, {}),
+        ("nothing else. Received: .'length', 'token_ids'", {"token_ids": ids, "length": [1]}, {}),
         ("integers .* float64", {"token_ids": ids / 2}, {}),
         ("5 tokens .*max_new_tokens=20.*max_context=24", PROMPTS, {"max_new_tokens": 20}),
         ("`max_new_tokens` must .* Received: 0", PROMPTS, {"max_new_tokens": 0}),

@@ -8,6 +8,7 @@ from tests.keras_perceiver_ar.support import tiny_model
 CrossAttend, LatentQuery = kpar.models.CrossAttend, kpar.models.LatentQuery
 Dropout = kpar.models.DropoutRates
 NOTHING_READ = CrossAttend(initial=False)
+FEW_ROWS = kpar.layers.PositionEmbedding(10, 12)
 PIXELS = kpar.layers.PositionEmbedding((4, 5, 6), 12, "learned")
 
 
@@ -26,6 +27,12 @@ PIXELS = kpar.layers.PositionEmbedding((4, 5, 6), 12, "learned")
             "num_latents=50, max_context=48",
             {"num_latents": 50, "latent_query": LatentQuery(latents_per_position=2)},
         ),
+        ("num_rows=10, max_context=24", {"positions": FEW_ROWS}),
+        ("`rematerialize` must be .*Received: rematerialize=\\(7,\\)", {"rematerialize": (7,)}),
+        ("`rematerialize` must be .*Received: rematerialize=1", {"rematerialize": 1}),
+        ("`cross_attend` must be a CrossAttend", {"cross_attend": CrossAttend}),
+        ("`latent_query` must be a LatentQuery", {"latent_query": "mlp"}),
+        ("`tie_embeddings` must be True or False", {"model": {"tie_embeddings": "no"}}),
         (
             "from 0 to 1. Received: after_layers=\\(2,\\)",
             {"cross_attend": CrossAttend(after_layers=[2])},
@@ -78,6 +85,11 @@ def test_what_contradicts_itself_is_refused(named, settings):
         ("Give `inputs` or `keep_inputs`", lambda: Dropout(inputs=0.1, keep_inputs=3)),
         ("`dropout latents` must lie in", lambda: Dropout(latents=1.0)),
         ("`keep_inputs` must be an integer ≥ 1", lambda: Dropout(keep_inputs=0)),
+        ("`initial` must be True or False", lambda: CrossAttend(initial="no")),
+        ("`query_residual` must be True or False", lambda: CrossAttend(query_residual=1)),
+        ("`route` must be a AttentionRoute", lambda: CrossAttend(route=5)),
+        ("`prefix_only` must be True or False", lambda: Dropout(prefix_only="no")),
+        ("`offset` must be True or False", lambda: LatentQuery(offset="no")),
         (
             "Received: negative=True, from_end=False",
             lambda: kpar.layers.RotaryEmbedding(9, negative=True),

@@ -119,3 +119,17 @@ def test_ids_outside_the_vocabulary_are_refused(model, token_id):
 def test_num_latents_out_of_range_are_refused(model, num_latents):
     with pytest.raises(ValueError, match="num_latents"):
         model.score({"token_ids": random_ids(0, 1, WIDTH)}, num_latents=num_latents)
+
+
+@pytest.mark.parametrize(
+    ("named", "changed"),
+    [
+        (r"`lengths` must have .*Received: shape \(1,\)", {"lengths": np.array([3])}),
+        ("`positions` must have the shape", {"positions": np.ones((1, 6), "int32")}),
+        ("must be integers. Received: dtype float32", {"token_ids": np.ones((2, 6), "float32")}),
+    ],
+)
+def test_inputs_that_would_be_broadcast_or_cut_are_refused(named, changed):
+    inputs = {"token_ids": np.full((2, 6), 5, "int32"), **changed}
+    with pytest.raises(ValueError, match=named):
+        tiny_model().score(inputs)
