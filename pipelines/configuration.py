@@ -98,6 +98,7 @@ class Experiment:
             if not isinstance(optimizer, keras.optimizers.Optimizer):
                 raise UserError(f"Experiment.optimizer makes no Keras optimizer: {optimizer!r}")
             _check_learning_rate(optimizer)
+            _check_optimizer(optimizer)
             return optimizer
 
 
@@ -201,6 +202,20 @@ def _check_learning_rate(optimizer):
             if name != "name" and isinstance(value, (str, bool, int, float)):
                 check_number(f"{schedule['class_name']}.{name}", value)
     check_number("the learning rate", distribution.host_float(optimizer.learning_rate))
+
+
+def _check_optimizer(optimizer):
+    """Refuses settings of Keras' optimizers that mean something else, or nothing, in this loop."""
+    config = optimizer.get_config()
+    for name in ("clipnorm", "clipvalue", "global_clipnorm"):
+        if config.get(name) is not None:
+            raise UserError(
+                f"the optimizer's {name} would clip each replica's share by itself: leave it out "
+                "and set TrainSettings.clip_norm"
+            )
+    for name in ("loss_scale_factor", "gradient_accumulation_steps", "use_ema"):
+        if config.get(name):
+            raise UserError(f"the optimizer's {name} has no effect in this loop: leave it out")
 
 
 def parse(files, bindings):

@@ -52,7 +52,7 @@ def _read(path):
     with command_line.user_errors(OSError):
         data = pathlib.Path(path).read_bytes()
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")  # a byte order mark is no text: training drops it too
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not UTF-8 (byte {error.start}): convert it, with iconv for instance"

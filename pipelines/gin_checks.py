@@ -11,7 +11,7 @@ def check_macros(bindings):
     """Refuses names that gin takes for macros but that nothing reads, or nothing sets."""
     text = gin.config_str()
     read = set(re.findall(r"%(\w+)(?![\w.])", text))
-    for binding in bindings:
+    for binding in _lines(bindings):
         name = re.match(r"\s*(\w+)\s*=", binding)
         if name and name[1] not in read:
             near = difflib.get_close_matches(name[1], read, n=1) or sorted(read)
@@ -36,10 +36,15 @@ def check_used(bindings):
         UserError: names the first one.
     """
     used = gin.operative_config_str()
-    for binding in bindings:
+    for binding in _lines(bindings):
         match = re.match(r"\s*(?:[\w/]+/)?(?:\w+\.)*(\w+)\.(\w+)\s*=", binding)
         if match and not re.search(rf"^(\S*[./])?{match[1]}\.{match[2]} =", used, re.MULTILINE):
             raise UserError(
                 f"--gin_bindings={binding.strip()!r} has no effect: nothing in this run uses "
                 f"{match[1]} (bind it where it belongs, such as X.y = @{match[1]}())"
             )
+
+
+def _lines(bindings):
+    """The statements of bindings, each of which may hold several lines."""
+    return [line for binding in bindings for line in binding.splitlines()]

@@ -130,21 +130,26 @@ def _find_files(path, split):
     return files, bool(present)
 
 
-def _text_files(folder):
+def _text_files(folder, within=()):
     # Not gfile.walk: it asks for each entry whether it is a folder, a request per file on a bucket.
     try:
         names = tf.io.gfile.listdir(folder)
     except tf.errors.OpError as error:
         raise _unreadable(folder, error) from error
+    within = (*within, os.path.realpath(folder))
     for name in names:
         plain = name.rstrip("/")
         path = _join(folder, plain)
         if not plain or plain.startswith("."):
             continue
         if name.endswith(".txt"):
+            if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+                raise UserError(f"{path!r} is no regular file: reading it might never end")
             yield path
         elif name.endswith("/") or tf.io.gfile.isdir(path):
-            yield from _text_files(path)
+            if os.path.realpath(path) in within:  # a link to a folder that it lies in
+                raise UserError(f"{path!r} is a link to a folder that holds it: remove the link")
+            yield from _text_files(path, within)
 
 
 def _size(file):

@@ -247,3 +247,11 @@ def test_gin_reaches_every_group_of_options(tmp_path, capsys):
     assert (backbone.latent_query.style, backbone.num_positions()) == ("mlp", 4)
     assert (backbone.dropout_rates.outputs, backbone.dropout_rates.keep_inputs) == (0.1, 6)
     assert checkpoints.restore_weights(str(tmp_path), model) == 6
+
+
+@pytest.mark.parametrize("setting", ["clipnorm = 1.0", "global_clipnorm = 1.0", "use_ema = True"])
+def test_an_optimizer_s_setting_that_would_not_act_is_refused(tmp_path, capsys, setting):
+    flags = [*runs.copy_flags(f"OptaxAdam.{setting}"), f"--model_dir={tmp_path / 'run'}"]
+    line = runs.refusal(capsys, train.main, *flags)
+    assert f"the optimizer's {setting.split()[0]}" in line and "leave it out" in line
+    assert not (tmp_path / "run").exists()

@@ -144,3 +144,17 @@ def test_a_file_that_grows_while_it_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(corpus_module, "_size", lambda file: 2)
     with pytest.raises(UserError, match="/1.txt' grew while it was read"):
         Corpus.load(tmp_path, "train")
+
+
+def test_a_link_to_a_folder_that_holds_it_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "up").symlink_to(tmp_path)
+    with pytest.raises(UserError, match="inner/up' is a link to a folder that holds it"):
+        Corpus.load(tmp_path, "train")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(UserError, match="pipe.txt' is no regular file"):
+        Corpus.load(tmp_path, "train")
