@@ -90,9 +90,8 @@ def test_auto_holds_blocks_where_a_row_has_many_scores():
     query, key, value = draw(0, (1, 512, 16, 2), (1, 4097, 16, 2), (1, 4097, 16, 2))
     mask = masks.cross_attention_mask(np.arange(3585, 4097, dtype="int32")[None], 4097)
     auto = to_numpy(dot_product_attention(query, key, value, mask))
-    blocks = to_numpy(
-        dot_product_attention(query, key, value, mask, AttentionRoute(None, None, 1024))
-    )
+    blocks = AttentionRoute(kind="blockwise")
+    blocks = to_numpy(dot_product_attention(query, key, value, mask, blocks))
     assert (auto == blocks).all()
     fewer = [x[:, :4096] for x in (key, value)]
     auto = to_numpy(dot_product_attention(query, *fewer, mask[:, :, :4096]))

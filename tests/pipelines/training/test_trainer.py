@@ -73,12 +73,19 @@ def test_the_original_s_weights_and_log(name, num_microbatches):
 
 
 def test_two_microbatches_are_one_batch():
-    (one, _), (two, _) = (trained("adam", count) for count in (1, 2))
+    (one, _), (two, _) = (trained("sgd", count) for count in (1, 2))
     for name in compared(one):
-        # 6e-7 is how far the original's two runs are apart. It is five steps of float32 at 1; the
-        # steps of larger weights are wider, and which way sums round depends on the processor.
-        scale = np.maximum(1, np.abs(one[name]))
-        np.testing.assert_allclose(two[name] / scale, one[name] / scale, 0, 6e-7, err_msg=name)
+        np.testing.assert_allclose(two[name], one[name], rtol=0, atol=2e-7, err_msg=name)
+
+
+def test_two_microbatches_are_one_batch_to_adam_too():
+    # 6e-7 is how far the original's two runs are apart. Adam makes steps of full size of gradients
+    # that are nothing but rounding, and which way sums round depends on the processor: one weight
+    # in a thousand may differ by as much as float32 does from float64 after these steps.
+    (one, _), (two, _) = (trained("adam", count) for count in (1, 2))
+    apart = [np.abs(two[name] - one[name]).ravel() for name in compared(one)]
+    assert np.quantile(np.concatenate(apart), 0.999) <= 6e-7
+    assert max(part.max() for part in apart) <= TOLERANCES["adam"]
 
 
 @pytest.mark.slow
