@@ -117,6 +117,7 @@ def check_gradients(case, golden, z_loss, label_smoothing):
         )
 
 
+@pytest.mark.slow
 def test_gradients_with_label_smoothing():
     case = Case("a_abs_sinusoidal")
     check_gradients(case, case.figures("grads_z1e-4_ls0.1_f64"), 1e-4, 0.1)

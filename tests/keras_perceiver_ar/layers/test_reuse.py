@@ -89,6 +89,7 @@ def test_tied_embeddings_are_quantised_with_their_scale(tmp_path):
     assert (to_numpy(loaded(ids)) == quantized).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["lora", "int8"])
 def test_generate_follows_a_model_that_was_changed(change):
     model, prompts = tiny_model(), {"token_ids": random_ids(0, 2, 5)}

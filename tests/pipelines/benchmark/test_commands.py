@@ -52,6 +52,7 @@ def check_step(record, targets):
     assert record["loss"] == pytest.approx(math.log(259), rel=0.05)
 
 
+@pytest.mark.slow
 def test_train_step_on_tensorflow(capsys):
     assert benchmark.main([*STEP, "--no-jit"]) == 0
     record = read(capsys.readouterr().out)
@@ -92,6 +93,7 @@ def check_decode(record):
     assert record["context"] == 26 and "dropout" not in record
 
 
+@pytest.mark.slow
 def test_decode_on_tensorflow(capsys):
     assert benchmark.main(DECODE) == 0
     check_decode(read(capsys.readouterr().out))

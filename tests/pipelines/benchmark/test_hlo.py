@@ -13,6 +13,7 @@ from pipelines.benchmark.workload import MODELS, Workload
 SMALL = {"context": 24, "latents": 8, "layers": 1, "width": 16, "heads": 2, "batch": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_the_pure_step_learns_as_the_step_does(model):
     # Without dropout: the two count their steps from different numbers.
