@@ -5,6 +5,7 @@ latent at step s is fed with input s, reads inputs 0 … s, and predicts input s
 latent that has no input to sit on, because its row is shorter than N.
 """
 
+import keras
 from keras import ops
 
 # The step of what no latent may read: it lies behind all of theirs.
@@ -132,11 +133,12 @@ def cross_attention_mask(steps, input_steps):
             some were left out.
 
     Returns:
-        `StepMask` of (B, N, M). A latent of step −1 may read nothing.
+        `StepMask` of (B, N, M); of symbolic steps a bool (B, N, M). A latent of step −1 may read
+        nothing.
     """
     if len(getattr(input_steps, "shape", ())) == 0:
         input_steps = ops.arange(input_steps, dtype="int32")
-    return StepMask(steps, input_steps)
+    return _of_tensors(StepMask(steps, input_steps))
 
 
 def latent_attention_mask(steps, keep=None, latents_per_position=1):
@@ -151,11 +153,17 @@ def latent_attention_mask(steps, keep=None, latents_per_position=1):
         latents_per_position: int. n.
 
     Returns:
-        `StepMask` of (B, N, N).
+        `StepMask` of (B, N, N); of symbolic steps a bool (B, N, N).
     """
     there = steps >= 0 if keep is None else ops.logical_and(steps >= 0, keep)
     key_steps = ops.where(there, steps, NOWHERE)
-    return StepMask(steps, key_steps, diagonal=True, causal_chunk=latents_per_position)
+    mask = StepMask(steps, key_steps, diagonal=True, causal_chunk=latents_per_position)
+    return _of_tensors(mask)
+
+
+def _of_tensors(mask):
+    """A mask that a functional model can follow: it knows tensors and nothing made of them."""
+    return mask.dense() if isinstance(mask.query_steps, keras.KerasTensor) else mask
 
 
 def gather_at_steps(values, steps):
