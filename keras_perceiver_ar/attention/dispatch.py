@@ -45,7 +45,8 @@ def dot_product_attention(query, key, value, mask=None, route=None, dropout=0.0,
     if kind == "fused":
         return fused.fused_attention(query, key, value, mask)
     query = query * ops.cast(1.0 / math.sqrt(query.shape[-1]), query.dtype)
-    causal_chunk = _causal_chunk(query, key, mask)
+    # Chunks that somebody asked for may cut through a position, whose latents see each other.
+    causal_chunk = None if route.query_chunk_size else _causal_chunk(query, key, mask)
     groups = []
     for heads in _slices(query.shape[2], route.head_group_size):
         rows = []
