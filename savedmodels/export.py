@@ -22,12 +22,13 @@ def main(arguments=None):
     command_line.add_gin_flags(flags, required=False)
     flags = flags.parse_args(arguments)
 
-    from pipelines import checkpoints, configuration
+    from pipelines import checkpoints, configuration, gin_checks
     from savedmodels.writer import write_version
 
     configuration.read_model_dir(flags.model_dir, flags.gin_file, flags.gin_bindings)
     experiment = configuration.make(configuration.Experiment)
     model = experiment.make_model()
+    gin_checks.check_used(flags.gin_bindings)
     step = checkpoints.restore_weights(flags.model_dir, model, flags.checkpoint)
     path, signatures = write_version(model, flags.output, text=experiment.task.is_text)
     print(f"step {step} of {flags.model_dir} is now {path}, with {', '.join(signatures)}")

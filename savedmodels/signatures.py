@@ -89,19 +89,21 @@ def make_generate(model):
     return generate
 
 
-def make_generate_text(model):
+def make_generate_text(generate, max_context):
     """Function of `GENERATE_TEXT_INPUTS`: strings in, strings out, for models of bytes.
 
     The document starts with the text. What is generated ends at a limit in bytes or where the model
     ends the document.
+
+    Args:
+        generate: function, of `make_generate`.
+        max_context: int.
 
     Returns:
         function → dict: `text` string (B,), the continuation alone, in valid UTF-8 (what is not is
         replaced by U+FFFD); `lengths` int32 (B,), bytes generated, EOS not counted; `log_probs`
         float32 (B,), of the whole continuation.
     """
-    max_context = model.backbone.max_context
-    generate = make_generate(model)
 
     def generate_text(text, max_new_tokens, seed, temperature, top_p):
         num_bytes = tf.strings.length(text)

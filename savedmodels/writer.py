@@ -26,28 +26,25 @@ def write_version(model, directory, text):
     Raises:
         UserError: the directory cannot be written.
     """
-    endpoints = {
-        "serving_default": (signatures.make_score(model), signatures.SCORE_INPUTS),
-        "score": (signatures.make_score(model), signatures.SCORE_INPUTS),
-        "generate": (signatures.make_generate(model), signatures.GENERATE_INPUTS),
-    }
+    score = _trace(signatures.make_score(model), signatures.SCORE_INPUTS)
+    generate = _trace(signatures.make_generate(model), signatures.GENERATE_INPUTS)
+    endpoints = {"serving_default": score, "score": score, "generate": generate}
     if text:
-        endpoints["generate_text"] = (
-            signatures.make_generate_text(model),
-            signatures.GENERATE_TEXT_INPUTS,
-        )
+        generate_text = signatures.make_generate_text(generate, model.backbone.max_context)
+        endpoints["generate_text"] = _trace(generate_text, signatures.GENERATE_TEXT_INPUTS)
     archive = keras.export.ExportArchive()
     archive.track(model)
-    with user_errors(ValueError):
-        for name, (function, inputs) in endpoints.items():
-            archive.add_endpoint(name, function, input_signature=list(inputs))
+    for name, function in endpoints.items():
+        archive.add_endpoint(name, function)
+    # Nobody differentiates what is served, and tracing the gradients takes as long as all the rest.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     with user_errors(OSError, tf.errors.OpError):
         tf.io.gfile.makedirs(directory)
         # TF Serving looks at names that are numbers only, so it sees the version when it is whole.
         unfinished = tf.io.gfile.join(directory, f"unfinished-{uuid.uuid4().hex}")
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # Keras lists what it saves
-                archive.write_out(unfinished, verbose=False)
+                archive.write_out(unfinished, options, verbose=False)
             # Numbered last: another export may have been quicker.
             path = tf.io.gfile.join(directory, str(1 + max(_versions(directory), default=0)))
             tf.io.gfile.rename(unfinished, path)
@@ -55,6 +52,18 @@ def write_version(model, directory, text):
             if tf.io.gfile.exists(unfinished):
                 tf.io.gfile.rmtree(unfinished)
     return path, tuple(endpoints)
+
+
+def _trace(function, inputs):
+    """A function to be saved, which TensorFlow and Keras trace as often as they like.
+
+    It calls the trace of the given one, and so does whoever calls it.
+    """
+    with user_errors(ValueError):
+        traced = tf.function(function, autograph=False).get_concrete_function(*inputs)
+    function = tf.function(lambda *arguments: traced(*arguments), autograph=False)
+    function.get_concrete_function(*inputs)
+    return function
 
 
 def _versions(directory):

@@ -126,6 +126,20 @@ def test_text_is_always_utf8_and_no_longer_than_asked(text_model, temperature):
         assert 0 <= length <= 30
 
 
+def test_the_length_of_a_text_is_its_bytes_without_the_end(text_model):
+    settings = exports.sampling(
+        16, seed=range(16), max_new_tokens=(30,), temperature=[50.0], top_p=[1.0]
+    )
+    prompt = [2, *(byte + 3 for byte in b"abc")]
+    written = ask(
+        text_model, "generate", token_ids=[prompt] * 16, lengths=[len(prompt)] * 16, **settings
+    )["token_ids"][:, len(prompt) :]
+    assert (written == 1).any()  # a document that ends, and one that does not
+    assert (written != 1).all(axis=1).any()
+    answer = ask(text_model, "generate_text", text=["abc"] * 16, **settings)
+    np.testing.assert_array_equal(answer["lengths"], (written > 2).sum(axis=1))
+
+
 REFUSED_TOKENS = [
     ({"lengths": [0, 1, 4]}, "lengths must lie between 1 and the width"),
     ({"lengths": [8, 1, 4]}, "lengths must lie between 1 and the width"),
