@@ -1,5 +1,6 @@
 """What every test relies on: the backend, the threads, the examples and the files of the clone."""
 
+import gc
 import os
 import subprocess
 from pathlib import Path
@@ -23,6 +24,11 @@ if WORKERS > 1:
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# What JAX has compiled serves the other worker too, and the next run.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
 # The same examples on every machine, however busy it is: a failure can be run again.
 settings.register_profile(
     "repository",
@@ -39,6 +45,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "shared" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.shared)
+
+
+def pytest_collection_finish():
+    """What the imports left, a million objects, is not walked through again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

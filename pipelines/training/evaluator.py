@@ -3,6 +3,7 @@
 import math
 
 import orbit
+import tensorflow as tf
 
 from keras_perceiver_ar.training import token_loss
 from pipelines.training.running_sums import LABEL_SUMS, RunningSums, label_sums
@@ -39,6 +40,7 @@ class Evaluator(orbit.StandardEvaluator):
         self.on_batch(0)
         return 0
 
+    @tf.autograph.experimental.do_not_convert  # as in `Trainer.train_step`
     def eval_step(self, iterator):
         """One batch of all replicas."""
         inputs, labels = next(iterator)

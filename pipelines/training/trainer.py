@@ -44,12 +44,17 @@ class Trainer(orbit.StandardTrainer):
                 0.0, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
             )
         # Only this part may be compiled by XLA: the exchange between replicas may not, on some.
-        self._compiled = tf.function(self._gradients, jit_compile=settings.jit_compile)
+        self._compiled = tf.function(
+            self._gradients, jit_compile=settings.jit_compile, autograph=False
+        )
 
     def train_loop_begin(self):
         """Forgets the sums of the loop before."""
         self._sums.reset()
 
+    # Orbit's loop is Python that AutoGraph turns into a graph; to read the model as well would
+    # double the time until the first step, and find no statement to convert.
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, iterator):
         """One step of all replicas, on the device."""
         inputs, labels = next(iterator)

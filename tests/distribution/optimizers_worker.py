@@ -39,7 +39,7 @@ def train(strategy, make_optimizer):
         optimizer = make_optimizer(training.ConstantWithWarmup(0.1, 2), weight_decay=0.1)
         optimizer.build(variables)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(gradients):
         strategy.run(lambda: optimizer.apply([part / replicas for part in gradients]))
 

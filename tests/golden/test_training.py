@@ -71,7 +71,7 @@ def differentiated(function):
         return jax.jit(jax.value_and_grad(function))
     import tensorflow as tf
 
-    @tf.function
+    @tf.function(autograph=False)
     def both(weights, *others):
         with tf.GradientTape() as tape:
             tape.watch(weights)

@@ -90,7 +90,7 @@ def jitted(function):
         return jax.jit(function)
     import tensorflow as tf
 
-    return tf.function(function)
+    return tf.function(function, autograph=False)
 
 
 def value_and_gradient(function, arrays):
