@@ -33,6 +33,8 @@ def check_model(model_dir, model, task=None, optimizer=None):
     hint = f" ({path} is torn: delete it)"
     with user_errors(ValueError, tf.errors.OpError, hint=hint), tf.io.gfile.GFile(path) as file:
         saved = json.load(file)
+        if not isinstance(saved, dict):
+            raise ValueError(f"settings expected, found {saved!r:.40}")
     config = _description(model, task, optimizer)
     saved, config = _leaves(saved), _leaves(config)
     free = _FREE | {name for name in ("task", "optimizer") if config.get(name) is None}

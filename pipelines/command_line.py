@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import os
 import re
 import signal
@@ -40,6 +41,7 @@ def add_gin_flags(flags, required):
         action="append",
         default=[],
         required=required,
+        type=path,
         metavar="FILE",
         help="gin file, read in the order given",
     )
@@ -78,17 +80,25 @@ def run(main):
     """Runs a command and ends the process.
 
     Exit status 0 means that the work was done. Bad input is one line on standard error and status
-    2; Ctrl-C is one line and the shell's status for it.
+    2; Ctrl-C is one line and the shell's status for it; a reader that went away is that alone.
 
     Args:
         main: function without arguments. Returns an exit status or None, which is 0.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a terminal has no letters for is written in escapes instead of not at all.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with one_line_errors():
-            sys.exit(main() or 0)
+            status = main() or 0
+            sys.stdout.flush()
+        sys.exit(status)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:  # the reader, `head` for instance, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at exit
+        sys.exit(128 + signal.SIGPIPE)
 
 
 @contextlib.contextmanager

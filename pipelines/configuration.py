@@ -196,7 +196,9 @@ class TrainSettings:
 
 def _check_learning_rate(optimizer):
     """Refuses what one of Keras' schedules would notice late or never. Ours look for themselves."""
-    schedule = optimizer.get_config()["learning_rate"]
+    hint = " (does learning_rate name a schedule without its brackets, @CosineDecay()?)"
+    with user_errors(TypeError, hint=hint):
+        schedule = optimizer.get_config()["learning_rate"]
     if isinstance(schedule, dict) and not schedule["module"].startswith(kpar.__name__):
         for name, value in schedule["config"].items():
             if name != "name" and isinstance(value, (str, bool, int, float)):
@@ -213,6 +215,8 @@ def _check_optimizer(optimizer):
                 f"the optimizer's {name} would clip each replica's share by itself: leave it out "
                 "and set TrainSettings.clip_norm"
             )
+    for name in ("weight_decay", "beta_1", "beta_2", "epsilon", "momentum"):
+        check_number(f"the optimizer's {name}", config.get(name), optional=True)
     for name in ("loss_scale_factor", "gradient_accumulation_steps", "use_ema"):
         if config.get(name):
             raise UserError(f"the optimizer's {name} has no effect in this loop: leave it out")
@@ -229,9 +233,13 @@ def parse(files, bindings):
         UserError: a file that is not there, an unknown name, a value that is required and missing.
     """
     gin.add_config_file_search_path(str(REPOSITORY))
-    for name in files:  # gin would print a line of its own
-        if not any(tf.io.gfile.exists(place) for place in (name, str(REPOSITORY / name))):
+    for name in files:
+        places = [place for place in (name, str(REPOSITORY / name)) if tf.io.gfile.exists(place)]
+        if not places:  # gin would print a line of its own
             raise UserError(f"no gin file {name}: looked for it here and in {REPOSITORY}")
+        unreadable = user_errors(ValueError, tf.errors.OpError, hint=f" (--gin_file={name})")
+        with unreadable, tf.io.gfile.GFile(places[0]) as file:
+            file.read()
     kinds = (ValueError, SyntaxError, OSError, ImportError, AttributeError)
     with user_errors(*kinds):
         gin.parse_config_files_and_bindings(files, [], finalize_config=False)

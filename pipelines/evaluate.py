@@ -26,7 +26,12 @@ def main(arguments=None):
 
     configuration.read_model_dir(flags.model_dir, flags.gin_file, flags.gin_bindings)
     results = evaluation.evaluate(
-        flags.model_dir, flags.checkpoint, flags.split, flags.num_latents, flags.batch_size
+        flags.model_dir,
+        flags.checkpoint,
+        flags.split,
+        flags.num_latents,
+        flags.batch_size,
+        flags.gin_bindings,
     )
     evaluation.report(results, flags.output)
 

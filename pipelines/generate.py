@@ -17,7 +17,9 @@ def main(arguments=None):
     flags.add_argument("--checkpoint", type=int, help="step; the newest if left out")
     prompt = flags.add_mutually_exclusive_group()
     prompt.add_argument("--prompt", default="", help="what to continue")
-    prompt.add_argument("--prompt_file", help="a file of what to continue, UTF-8")
+    prompt.add_argument(
+        "--prompt_file", type=command_line.path, help="a file of what to continue, UTF-8"
+    )
     flags.add_argument("--max_new_tokens", type=int, default=256)
     flags.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
     flags.add_argument("--top_p", type=float, default=0.95, help="1 draws from all tokens")
@@ -41,11 +43,12 @@ def main(arguments=None):
         top_p=flags.top_p,
         seed=flags.seed,
         num_latents=flags.num_latents,
+        bindings=flags.gin_bindings,
     )
-    print(text)
-    if flags.output:
+    if flags.output:  # first, as a terminal can fail
         with command_line.user_errors(OSError):
             pathlib.Path(flags.output).write_text(text + "\n", encoding="utf-8")
+    print(text)
 
 
 def _read(path):

@@ -7,6 +7,7 @@ from pipelines import checkpoints, configuration
 from pipelines.command_line import user_errors
 from pipelines.configuration import Experiment
 from pipelines.errors import UserError
+from pipelines.gin_checks import check_used
 
 
 def continue_prompt(
@@ -18,6 +19,7 @@ def continue_prompt(
     top_p=0.95,
     seed=0,
     num_latents=None,
+    bindings=(),
 ):
     """Continues a prompt with the newest checkpoint of a run, whose configuration gin has read.
 
@@ -30,6 +32,7 @@ def continue_prompt(
         top_p: float.
         seed: int.
         num_latents: int or None.
+        bindings: gin bindings of the command line, all of which must have an effect.
 
     Returns:
         str, prompt and continuation.
@@ -39,6 +42,7 @@ def continue_prompt(
     """
     experiment = configuration.make(Experiment)
     model = experiment.make_model()
+    check_used(bindings)
     checkpoints.restore_weights(model_dir, model, checkpoint)
     token_ids = experiment.task.encode(prompt)
     context = model.backbone.max_context

@@ -37,11 +37,17 @@ def check_used(bindings):
     """
     used = gin.operative_config_str()
     for binding in _lines(bindings):
-        match = re.match(r"\s*(?:[\w/]+/)?(?:\w+\.)*(\w+)\.(\w+)\s*=", binding)
-        if match and not re.search(rf"^(\S*[./])?{match[1]}\.{match[2]} =", used, re.MULTILINE):
+        match = re.match(r"\s*((?:\w+/)*)(?:\w+\.)*(\w+)\.(\w+)\s*=", binding)
+        if match is None:
+            continue
+        scope, name, parameter = match.groups()
+        # What is bound in a scope acts in that scope alone; what is bound in none, in all of them.
+        place = rf"{scope}(\w+\.)*" if scope else r"(\S*[./])?"
+        if not re.search(rf"^{place}{name}\.{parameter} =", used, re.MULTILINE):
             raise UserError(
-                f"--gin_bindings={binding.strip()!r} has no effect: nothing in this run uses "
-                f"{match[1]} (bind it where it belongs, such as X.y = @{match[1]}())"
+                f"--gin_bindings={binding.strip()!r} has no effect: nothing in this run reads "
+                f"{scope}{name}.{parameter} (it follows from something else, or wants to be bound "
+                f"where it belongs, such as X.y = @{scope}{name}())"
             )
 
 

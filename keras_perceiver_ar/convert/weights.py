@@ -27,7 +27,7 @@ def from_original(config, params):
 
     Raises:
         ValueError: settings that the original does not have, or weights whose names, shapes or
-            frozen values do not fit, all of them listed.
+            values do not fit, all of them listed.
     """
     model = make_model(config)
     weights, frozen = _weights(model), _frozen_tables(model)
@@ -38,6 +38,8 @@ def from_original(config, params):
         shape = np.shape(params[name])
         if shape != expected[name]:
             problems.append(f"shape: {name} is {shape}, the model needs {expected[name]}")
+        elif not _is_finite(params[name]):
+            problems.append(f"value: {name} holds what is no finite real number")
         elif name in frozen and not _is_table(params[name], frozen[name]):
             problems.append(f"value: {name} is frozen, but it is not the table of its kind")
     if problems:
@@ -128,6 +130,11 @@ def _frozen_tables(model):
         )
         for axis, rows in enumerate(embedding.num_rows)
     }
+
+
+def _is_finite(values):
+    values = np.asarray(values)
+    return values.dtype.kind not in "cOSU" and bool(np.all(np.isfinite(values)))
 
 
 def _is_table(values, table):

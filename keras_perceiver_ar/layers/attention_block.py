@@ -3,7 +3,7 @@
 import keras
 
 from keras_perceiver_ar import randomness
-from keras_perceiver_ar.checks import check_rates, check_sizes
+from keras_perceiver_ar.checks import check_numbers, check_rates, check_sizes
 from keras_perceiver_ar.layers.feed_forward import FeedForward, get_activation, squared_relu
 from keras_perceiver_ar.layers.layer_normalization import LayerNormalization
 from keras_perceiver_ar.layers.multi_head_attention import MultiHeadAttention
@@ -51,6 +51,7 @@ class AttentionBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         check_sizes(num_heads=num_heads)
         check_rates(dropout=dropout, attention_dropout=attention_dropout)
+        check_numbers(mlp_factor=mlp_factor, above=True)
         self.num_heads = num_heads
         self.attention_width = attention_width
         self.mlp_factor = mlp_factor

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_perceiver_ar.checks import check_sizes
 from keras_perceiver_ar.quantization import saved_dtype
 
 
@@ -41,6 +42,7 @@ class FeedForward(keras.layers.Layer):
 
     def __init__(self, hidden_width, width=None, activation=squared_relu, **kwargs):
         super().__init__(**kwargs)
+        check_sizes(hidden_width=hidden_width)
         self.hidden_width = hidden_width
         self.width = width
         self.activation = get_activation(activation)

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_perceiver_ar import positions as positions_lib
-from keras_perceiver_ar.checks import check_sizes
+from keras_perceiver_ar.checks import check_numbers, check_sizes
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -54,16 +54,12 @@ class RotaryEmbedding(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for name, value in (
-            ("channel_fraction", channel_fraction),
-            ("head_fraction", head_fraction),
-        ):
-            if not 0 <= value <= 1:
+        fractions = {"channel_fraction": channel_fraction, "head_fraction": head_fraction}
+        check_numbers(**fractions)
+        for name, value in fractions.items():
+            if value > 1:
                 raise ValueError(f"`{name}` must lie in [0, 1]. Received: {name}={value}")
-        if max_wavelength <= 0:
-            raise ValueError(
-                f"`max_wavelength` must be positive. Received: max_wavelength={max_wavelength}"
-            )
+        check_numbers(max_wavelength=max_wavelength, above=True)
         if negative and not from_end:
             raise ValueError(
                 "Negative positions count back from the end of a row. Received: negative=True, "

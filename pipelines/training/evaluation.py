@@ -15,6 +15,7 @@ from pipelines.command_line import user_errors
 from pipelines.configuration import Experiment, TrainSettings
 from pipelines.distribution import Distribution
 from pipelines.errors import UserError
+from pipelines.gin_checks import check_used
 from pipelines.training.evaluator import Evaluator
 from pipelines.training.input import check_batch_size, distribute
 
@@ -55,7 +56,9 @@ def make_evaluator(model, task, split, batch_size, strategy, num_latents=None, b
     return Evaluator(model, task, split, dataset, strategy, num_latents, on_batch)
 
 
-def evaluate(model_dir, step=None, split="validation", num_latents=None, batch_size=None):
+def evaluate(
+    model_dir, step=None, split="validation", num_latents=None, batch_size=None, bindings=()
+):
     """Measures a checkpoint as its own run's configuration says, which gin has read.
 
     Args:
@@ -64,6 +67,7 @@ def evaluate(model_dir, step=None, split="validation", num_latents=None, batch_s
         split: str.
         num_latents: int or None. None is as in training.
         batch_size: int or None. None is as in training.
+        bindings: gin bindings of the command line, all of which must have an effect.
 
     Returns:
         dict: the task's metrics, `loss`, `targets`, `step`, `split`.
@@ -85,6 +89,7 @@ def evaluate(model_dir, step=None, split="validation", num_latents=None, batch_s
     if batch_size is None:
         batch_size = settings.evaluation_batch_size or settings.batch_size
     evaluator = make_evaluator(model, experiment.task, split, batch_size, strategy, num_latents)
+    check_used(bindings)
     return {**evaluator.evaluate(tf.constant(-1)), "step": step, "split": split}
 
 

@@ -106,6 +106,18 @@ def test_a_folder_without_the_split_is_named(tmp_path, capsys, books):
         ("WARMUP_STEPS = -1", "CosineDecay.warmup_steps"),
         ("DECAY_STEPS = 'x'", "in the settings of CosineDecay"),
         ("OptaxAdam.learning_rate = -1.0", "learning rate"),
+        ("OptaxAdam.learning_rate = @CosineDecay", "a schedule without its brackets"),
+        ("PerceiverARBackbone.mlp_factor = 'x'", "mlp_factor='x'"),
+        ("PerceiverARBackbone.mlp_factor = 0.01", "hidden_width=0"),
+        (
+            "RotaryEmbedding.max_wavelength = 'a'\n"
+            "PerceiverARBackbone.positions = @RotaryEmbedding()",
+            "max_wavelength='a'",
+        ),
+        (
+            "Experiment.optimizer = @AdamW\nAdamW.weight_decay = 'a'",
+            "weight_decay must be a finite",
+        ),
     ],
 )
 def test_a_setting_that_does_not_fit_is_named(tmp_path, capsys, binding, named):
@@ -178,12 +190,39 @@ def test_a_model_dir_that_reads_as_a_pattern_is_refused(tmp_path, capsys, main):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("binding", ["CrossAttend.after_layers = (0,)", "OptaxLamb.beta_1 = 0.5"])
+@pytest.mark.parametrize("content", [b"\x7fELF\xd0\xff", None])
+def test_a_gin_file_that_is_no_text_is_named(tmp_path, capsys, content):
+    file = tmp_path / "file.gin"
+    file.mkdir() if content is None else file.write_bytes(content)
+    flags = [f"--gin_file={file}", f"--model_dir={tmp_path / 'run'}"]
+    assert f"(--gin_file={file})" in runs.refusal(capsys, train.main, *flags)
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        "CrossAttend.after_layers = (0,)",
+        "OptaxLamb.beta_1 = 0.5",
+        "PerceiverARBackbone.vocab_size = 7",
+        "someone/TrainSettings.steps = 9",
+    ],
+)
 def test_a_binding_that_nothing_uses_is_refused(tmp_path, capsys, binding):
     flags = [*runs.copy_flags(binding), f"--model_dir={tmp_path / 'run'}"]
     line = runs.refusal(capsys, train.main, *flags)
     assert binding in line and "has no effect" in line
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("binding", ["OptaxAdam.learning_rate = 1.0", "x/BooksTask.min_crop = 2"])
+@pytest.mark.parametrize(
+    ("main", "flags"),
+    [(evaluate.main, []), (generate.main, []), (export.main, ["--output=/no/such/folder"])],
+)
+def test_the_other_commands_refuse_it_too(text_dir, capsys, main, flags, binding):
+    flags = [f"--model_dir={text_dir}", *flags, *runs.bind(binding)]
+    line = runs.refusal(capsys, main, *flags)
+    assert binding in line and "has no effect" in line
 
 
 @pytest.fixture
@@ -259,6 +298,12 @@ def test_a_torn_description_is_named(torn_dir, books, capsys, name):
     assert name in runs.refusal(capsys, main, *flags, f"--model_dir={torn_dir}")
 
 
+@pytest.mark.parametrize("content", ["[]", "3", "null"])
+def test_a_description_of_something_else_is_named(torn_dir, capsys, content):
+    (torn_dir / "model.json").write_text(content)
+    assert "model.json is torn" in runs.refusal(capsys, evaluate.main, f"--model_dir={torn_dir}")
+
+
 @pytest.mark.parametrize(
     ("main", "flags", "named"),
     [
@@ -275,6 +320,7 @@ def test_a_torn_description_is_named(torn_dir, books, capsys, name):
         (generate.main, ["--prompt=1234", "--max_new_tokens=4"], "can be at most 3, got 4"),
         (generate.main, ["--prompt=\udcff", "--max_new_tokens=1"], "prompt is not UTF-8"),
         (generate.main, ["--prompt_file=/no/such/file"], "/no/such/file"),
+        (generate.main, ["--prompt_file="], "--prompt_file: must not be empty"),
         (generate.main, ["--max_new_tokens=0"], "max_new_tokens"),
         (generate.main, ["--max_new_tokens=1", "--temperature=-1"], "temperature"),
         (generate.main, ["--max_new_tokens=1", "--temperature=nan"], "temperature"),

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from pipelines import command_line, evaluate, generate, train
@@ -84,3 +88,23 @@ def test_ctrl_c_is_one_line_and_the_status_of_the_shell(capsys):
         command_line.run(main)
     assert ended.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def run_apart(code, **options):
+    """A command in a process of its own; it imports no TensorFlow, and so it is quick."""
+    code = f"from pipelines import command_line\ncommand_line.run(lambda: {code})"
+    return subprocess.run([sys.executable, "-c", code], cwd=runs.ROOT, text=True, **options)
+
+
+def test_a_terminal_without_the_letters_gets_escapes(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = run_apart("print('größe')", capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "gr\\xf6\\xdfe\n", "")
+
+
+def test_a_reader_that_goes_away_is_no_error_of_ours():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run_apart("print('text')", stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_perceiver_ar.attention import AttentionRoute, dot_product_attention
+from keras_perceiver_ar.masks import latent_attention_mask
 from tests.keras_perceiver_ar.support import to_numpy, value_and_gradient
 
 MASK = np.array(
@@ -111,6 +112,25 @@ def test_every_route_gives_the_same(heads, name, mask):
     _, wanted = value_and_gradient(lambda arrays: total(arrays, None), heads)
     for gradient, other in zip(gradients, wanted, strict=True):
         np.testing.assert_allclose(gradient, other, rtol=0, atol=5e-6)
+
+
+@pytest.mark.parametrize(
+    ("num_positions", "route"),
+    [
+        (5, AttentionRoute(query_chunk_size=2)),  # cuts through positions
+        (5, AttentionRoute(query_chunk_size=6)),
+        (90, None),  # 270 queries, which `auto` cuts between positions
+    ],
+)
+def test_the_latents_of_a_position_see_each_other_in_chunks_too(num_positions, route):
+    steps = np.repeat(np.arange(num_positions), 3)[None]
+    mask = latent_attention_mask(keras.ops.convert_to_tensor(steps, "int32"), None, 3)
+    random = np.random.default_rng(0)
+    heads = random.normal(size=(3, 1, steps.size, 2, 4)).astype("float32")
+    seen = steps[:, None, :] <= steps[:, :, None]
+    assert seen[0, 0, 2] and not seen[0, 2, 3]
+    result = dot_product_attention(*heads, mask, route)
+    np.testing.assert_allclose(to_numpy(result), by_hand(*heads, seen), rtol=0, atol=2e-6)
 
 
 def test_chunks_do_not_overflow_where_scores_are_large(heads):

@@ -149,6 +149,9 @@ def test_all_that_does_not_fit_is_listed_at_once(params):
     wrong["perceiver_ar/~/linear_1/w"] = np.zeros(3)
     wrong["perceiver_ar/~/logits/b"] = np.zeros(7)
     wrong[TABLE] = np.zeros((24, 12))
+    norm = "perceiver_ar/~/cross_attention/layer_norm"
+    wrong[f"{norm}/scale"] = np.where(np.arange(16) == 3, np.nan, 1.0)
+    wrong[f"{norm}/offset"] = np.full(16, 1j)
     with pytest.raises(ValueError) as error:
         kpar.convert.from_original(make_config(), wrong)
     assert str(error.value).splitlines() == [
@@ -158,6 +161,8 @@ def test_all_that_does_not_fit_is_listed_at_once(params):
         f"  shape: {TABLE} is (24, 12), the model needs (25, 12)",
         f"  shape: perceiver_ar/~/logits/b is (7,), the model needs ({VOCAB},)",
         "  unknown: perceiver_ar/~/linear_1/w",
+        f"  value: {norm}/offset holds what is no finite real number",
+        f"  value: {norm}/scale holds what is no finite real number",
     ]
 
 
