@@ -9,13 +9,13 @@ import tensorflow as tf
 
 import gin
 import keras_perceiver_ar as kpar
-from pipelines import distribution
 from pipelines.checkpoints import OPERATIVE_CONFIG, write_text
 from pipelines.checks import check_integer, check_number
 from pipelines.command_line import user_errors
 from pipelines.data import BooksTask, CopyTask
 from pipelines.errors import UserError
 from pipelines.gin_checks import check_macros
+from pipelines.optimizer_checks import check_optimizer
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
@@ -97,8 +97,7 @@ class Experiment:
             optimizer = self.optimizer()
             if not isinstance(optimizer, keras.optimizers.Optimizer):
                 raise UserError(f"Experiment.optimizer makes no Keras optimizer: {optimizer!r}")
-            _check_learning_rate(optimizer)
-            _check_optimizer(optimizer)
+            check_optimizer(optimizer)
             return optimizer
 
 
@@ -192,34 +191,6 @@ class TrainSettings:
                 f"TrainSettings.num_microbatches = {parts}: choose a multiple of "
                 f"{parts * num_replicas}"
             )
-
-
-def _check_learning_rate(optimizer):
-    """Refuses what one of Keras' schedules would notice late or never. Ours look for themselves."""
-    hint = " (does learning_rate name a schedule without its brackets, @CosineDecay()?)"
-    with user_errors(TypeError, hint=hint):
-        schedule = optimizer.get_config()["learning_rate"]
-    if isinstance(schedule, dict) and not schedule["module"].startswith(kpar.__name__):
-        for name, value in schedule["config"].items():
-            if name != "name" and isinstance(value, (str, bool, int, float)):
-                check_number(f"{schedule['class_name']}.{name}", value)
-    check_number("the learning rate", distribution.host_float(optimizer.learning_rate))
-
-
-def _check_optimizer(optimizer):
-    """Refuses settings of Keras' optimizers that mean something else, or nothing, in this loop."""
-    config = optimizer.get_config()
-    for name in ("clipnorm", "clipvalue", "global_clipnorm"):
-        if config.get(name) is not None:
-            raise UserError(
-                f"the optimizer's {name} would clip each replica's share by itself: leave it out "
-                "and set TrainSettings.clip_norm"
-            )
-    for name in ("weight_decay", "beta_1", "beta_2", "epsilon", "momentum"):
-        check_number(f"the optimizer's {name}", config.get(name), optional=True)
-    for name in ("loss_scale_factor", "gradient_accumulation_steps", "use_ema"):
-        if config.get(name):
-            raise UserError(f"the optimizer's {name} has no effect in this loop: leave it out")
 
 
 def parse(files, bindings):

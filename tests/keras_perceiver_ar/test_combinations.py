@@ -21,6 +21,8 @@ from tests.keras_perceiver_ar.support import (
     to_numpy,
 )
 
+pytestmark = pytest.mark.slow
+
 ALL = os.environ.get("PERCEIVER_AR_COMBINATIONS") == "all"
 # JAX compiles each of them for half a minute.
 CHOICES = combinations.combinations(None if ALL else 2 if BACKEND == "jax" else 4)

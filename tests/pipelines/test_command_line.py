@@ -108,3 +108,15 @@ def test_a_reader_that_goes_away_is_no_error_of_ours():
     done = run_apart("print('text')", stdout=writer, stderr=subprocess.PIPE)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("main", [train.main, evaluate.main, generate.main, export.main])
+def test_an_empty_model_dir_is_refused(capsys, main):
+    assert "--model_dir: must not be empty" in runs.refusal(capsys, main, "--model_dir=")
+
+
+@pytest.mark.parametrize("main", [train.main, evaluate.main, generate.main, export.main])
+def test_a_model_dir_that_reads_as_a_pattern_is_refused(tmp_path, capsys, main):
+    line = runs.refusal(capsys, main, f"--model_dir={tmp_path}/run [x]")
+    assert "--model_dir: must not hold [ or ]" in line
+    assert not list(tmp_path.iterdir())
