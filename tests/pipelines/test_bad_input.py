@@ -223,6 +223,7 @@ def test_a_run_goes_on_whatever_became_of_the_state_file(text_dir, books, tmp_pa
     ]
 
 
+@pytest.mark.slow
 def test_a_constant_learning_rate_is_that_of_the_configuration(books, tmp_path, capsys):
     flags = [*runs.text_flags(books), f"--model_dir={tmp_path / 'run'}"]
     for steps, rate in ((3, 0.25), (6, 0.5)):

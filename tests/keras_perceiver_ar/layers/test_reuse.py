@@ -78,6 +78,7 @@ def test_a_whole_model_is_quantised_generates_and_is_saved(tmp_path):
     assert (again["token_ids"] == result["token_ids"]).all()
 
 
+@pytest.mark.slow
 def test_tied_embeddings_are_quantised_with_their_scale(tmp_path):
     model, ids = tiny_model(width=12, model={"tie_embeddings": True}), random_ids(0, 2, 9)
     exact = to_numpy(model(ids))

@@ -112,6 +112,7 @@ def test_saving(make, tmp_path):
     assert (compiled(loaded)(ids) == compiled(model)(ids)).all()
 
 
+@pytest.mark.slow
 def test_int8_is_close_and_is_saved(make, tmp_path):
     model, ids = make(num_layers=1), random_ids(0, 2, 9)
     exact = compiled(model)(ids)
@@ -160,6 +161,7 @@ def gradients_of(model):
     return value_and_gradient(total, [weight.value for weight in model.trainable_variables])
 
 
+@pytest.mark.slow
 def test_rematerialised_gradients_are_those_of_what_is_kept(make):
     kept, again = make(dropout=0.3), make(dropout=0.3, rematerialize=True)
     value, gradients = gradients_of(kept)

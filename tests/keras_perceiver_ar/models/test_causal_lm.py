@@ -135,6 +135,7 @@ def test_fit_learns_to_count(data):
     assert history["bits_per_token"][-1] < 0.1 * history["bits_per_token"][0]
 
 
+@pytest.mark.slow
 def test_fit_with_dropout_in_mixed_precision(data):
     model = tiny_model(num_layers=1, dropout=0.1, dtype="mixed_bfloat16")
     assert compiled(model)(data[0]).dtype == np.float32
