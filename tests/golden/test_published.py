@@ -4,12 +4,12 @@ import functools
 import json
 import math
 
-import keras
 import pytest
 
 import keras_perceiver_ar as kpar
 from keras_perceiver_ar.convert.settings import make_model
 from tests.golden.cases import SHARED
+from tests.keras_perceiver_ar.support import no_weights
 
 RELEASED = {
     "activation_name": "sq_relu",
@@ -58,8 +58,7 @@ def make(name):
         "max_context_length": context,
         "input_idx_size": rows,
     }
-    # Shapes alone: nobody needs three gigabytes of weights.
-    with keras.StatelessScope(initialize_variables=False):
+    with no_weights():  # three gigabytes that nobody needs
         return make_model(config)
 
 

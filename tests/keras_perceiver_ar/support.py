@@ -1,5 +1,6 @@
 """What the tests of the model share: tiny models, and what Keras leaves to its backend."""
 
+import contextlib
 import functools
 from pathlib import Path
 
@@ -18,6 +19,18 @@ if BACKEND == "jax":
     # Nearly all the time of these tests goes into compiling: a third less without optimisation.
     jax.config.update("jax_disable_most_optimizations", True)
 VOCAB, CONTEXT = 20, 24
+
+
+@contextlib.contextmanager
+def no_weights():
+    """Models made within have shapes alone, whatever their size.
+
+    Keras would keep the weights in mind and make them, all of them, at the end of somebody else's
+    `StatelessScope`.
+    """
+    with keras.StatelessScope(initialize_variables=False):
+        yield
+    keras.utils.clear_session()
 
 
 def tiny_model(positions="rotary", seed=0, **sizes):

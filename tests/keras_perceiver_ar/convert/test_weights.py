@@ -3,14 +3,13 @@
 import copy
 import functools
 
-import keras
 import numpy as np
 import pytest
 
 import keras_perceiver_ar as kpar
 from keras_perceiver_ar.convert.settings import make_model
 from keras_perceiver_ar.positions import table
-from tests.keras_perceiver_ar.support import VOCAB, shake, tiny_model, to_numpy
+from tests.keras_perceiver_ar.support import VOCAB, no_weights, shake, tiny_model, to_numpy
 
 OPTIONS = {
     "activation_name": "sq_relu",
@@ -211,7 +210,7 @@ def test_what_is_left_out_has_the_original_s_default():
     config = make_config()
     config["model_kwargs"] = {"position_encoding_type": "rotary"}
     config["max_context_length"] = 1024
-    with keras.StatelessScope(initialize_variables=False):  # 150 million weights that nobody needs
+    with no_weights():  # 150 million that nobody needs
         model = make_model(config)
     backbone = model.backbone
     assert (backbone.num_layers, backbone.width, backbone.num_heads) == (12, 1024, 8)
