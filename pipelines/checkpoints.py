@@ -12,7 +12,7 @@ from pipelines.errors import UserError
 MODEL_FILE = "model.json"
 OPERATIVE_CONFIG = "operative_config.gin"
 # A run may go on with other values of these: no weight changes its shape or meaning.
-_FREE = {"dropout", "rematerialize", "seed", "num_latents"}
+_FREE = {"dropout", "rematerialize", "seed", "num_latents", "route"}
 
 
 def check_model(model_dir, model, task=None, optimizer=None):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_perceiver_ar import masks, randomness, selection
+from keras_perceiver_ar.attention import AttentionRoute
 from keras_perceiver_ar.checks import check_kind, check_sizes
 from keras_perceiver_ar.layers.context_dropout import ContextDropout
 from keras_perceiver_ar.layers.feed_forward import get_activation, squared_relu
@@ -24,7 +25,7 @@ _LATENT_DROPOUT, _INPUT_DROPOUT = 2**20, 2**20 + 1
 # Arguments that a config holds as they are, and those that Keras serialises.
 _PLAIN = ("name", "trainable", "vocab_size", "max_context", "num_latents", "num_layers", "width")
 _PLAIN += ("num_heads", "input_width", "mlp_factor", "seed")
-_OBJECTS = ("positions", "cross_attend", "latent_query", "dropout")
+_OBJECTS = ("positions", "cross_attend", "latent_query", "dropout", "route")
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -54,6 +55,8 @@ class PerceiverARBackbone(keras.Model):
         rematerialize: bool, or a tuple of int. Computes blocks again in the backward pass instead
             of keeping what is in them: all, none, or the latent blocks of these numbers.
         seed: int or None. Of the dropout, where a call brings no seed of its own.
+        route: `AttentionRoute` or None. How the attention of the latent blocks is computed; that
+            of the inputs is `cross_attend.route`.
 
     Call arguments:
         inputs: dict of
@@ -100,31 +103,29 @@ class PerceiverARBackbone(keras.Model):
         dropout=0.0,
         rematerialize=False,
         seed=None,
+        route=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_kind(CrossAttend, cross_attend=cross_attend)
         check_kind(LatentQuery, latent_query=latent_query)
-        check_sizes(
-            vocab_size=vocab_size,
-            max_context=max_context,
-            num_layers=num_layers,
-            width=width,
-            num_heads=num_heads,
-            input_width=width if input_width is None else input_width,
-        )
+        check_kind(AttentionRoute, route=route)
+        input_width = width if input_width is None else input_width
+        check_sizes(vocab_size=vocab_size, max_context=max_context, num_layers=num_layers)
+        check_sizes(width=width, num_heads=num_heads, input_width=input_width)
         self.vocab_size = vocab_size
         self.max_context = max_context
         self.num_latents = num_latents
         self.num_layers = num_layers
         self.width = width
         self.num_heads = num_heads
-        self.input_width = width if input_width is None else input_width
+        self.input_width = input_width
         self.mlp_factor = mlp_factor
         self.activation = get_activation(activation)
         self.positions = positions
         self.cross_attend = cross_attend or CrossAttend()
         self.latent_query = latent_query or LatentQuery()
+        self.route = route
         self.dropout = dropout
         self.dropout_rates = DropoutRates.get(dropout)
         self.rematerialize = rematerialize
@@ -181,6 +182,7 @@ class PerceiverARBackbone(keras.Model):
             self.rotary,
             self.rematerialize,
             self.latents_per_position,
+            self.route,
             name="latent_stack",
             dtype=self.dtype_policy,
         )
@@ -292,6 +294,6 @@ class PerceiverARBackbone(keras.Model):
     def from_config(cls, config):
         config = dict(config)
         for name in _OBJECTS:
-            if isinstance(config[name], dict):
+            if isinstance(config.get(name), dict):
                 config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)

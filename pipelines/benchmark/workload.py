@@ -120,11 +120,9 @@ class Workload:
             num_latents=self.latents,
             positions=self.positions,
             cross_attend=kpar.models.CrossAttend(route=route),
+            route=route,
             **sizes,
         )
-        # The backbone leaves this route to "auto"; a measurement of one route must be of no other.
-        for block in backbone.latent_stack.latent_blocks:
-            block.route = block.attention.route = route
         return kpar.models.PerceiverARCausalLM(backbone)
 
     def _rematerialize(self):

@@ -127,6 +127,7 @@ def arguments(choice):
         "latent_query": latent_query,
         "dropout": VALUES["dropout"][choice["dropout"]],
         "rematerialize": choice["rematerialize"],
+        "route": cross_attend.route,
         "activation": choice["activation"],
         "num_latents": 4 * choice["latents_per_position"],
     }

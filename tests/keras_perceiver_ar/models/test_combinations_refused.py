@@ -88,6 +88,7 @@ def test_what_contradicts_itself_is_refused(named, settings):
         ("`initial` must be True or False", lambda: CrossAttend(initial="no")),
         ("`query_residual` must be True or False", lambda: CrossAttend(query_residual=1)),
         ("`route` must be a AttentionRoute", lambda: CrossAttend(route=5)),
+        ("`route` must be a AttentionRoute", lambda: tiny_model(route="dense")),
         ("`prefix_only` must be True or False", lambda: Dropout(prefix_only="no")),
         ("`offset` must be True or False", lambda: LatentQuery(offset="no")),
         (
