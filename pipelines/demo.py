@@ -40,13 +40,16 @@ def main(arguments=None):
         _show_text(flags.text, model_dir, exported)
     else:
         _show_copy(model_dir, exported)
+    # For the copy task the half that was shown, in the numbers that the command takes.
+    prompt = "The " if flags.text else " ".join(str(token - HALF[0]) for token in HALF)
     print(
         f"\nDone in {time.monotonic() - start:.0f} s. What you have now:\n"
         f"  {model_dir}  checkpoints, operative_config.gin, train_log.jsonl, TensorBoard logs\n"
         f"  {exported}/1  the SavedModel, for TF Serving\n"
         "What to try next:\n"
         f"  .venv/bin/tensorboard --logdir {model_dir}\n"
-        f"  .venv/bin/python -m pipelines.generate --model_dir {model_dir} --prompt ..."
+        f'  .venv/bin/python -m pipelines.generate --model_dir {model_dir} --prompt="{prompt}" '
+        "--temperature=0"
     )
     if not flags.text:
         print("  make demo TEXT=a/folder/of/txt/files")

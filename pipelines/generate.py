@@ -20,7 +20,9 @@ def main(arguments=None):
     prompt.add_argument(
         "--prompt_file", type=command_line.path, help="a file of what to continue, UTF-8"
     )
-    flags.add_argument("--max_new_tokens", type=int, default=256)
+    flags.add_argument(
+        "--max_new_tokens", type=int, help="by default 256, or as many as the context has room for"
+    )
     flags.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
     flags.add_argument("--top_p", type=float, default=0.95, help="1 draws from all tokens")
     flags.add_argument("--seed", type=int, default=0)

@@ -13,7 +13,7 @@ from pipelines.gin_checks import check_used
 def continue_prompt(
     model_dir,
     prompt,
-    max_new_tokens,
+    max_new_tokens=None,
     checkpoint=None,
     temperature=1.0,
     top_p=0.95,
@@ -26,7 +26,7 @@ def continue_prompt(
     Args:
         model_dir: str.
         prompt: str, in the words of the run's task: text, or numbers for the copy task.
-        max_new_tokens: int.
+        max_new_tokens: int or None. None is 256, or as many as the context has room for.
         checkpoint: int or None. Step; None is the newest.
         temperature: float.
         top_p: float.
@@ -51,10 +51,13 @@ def continue_prompt(
             f"the prompt has {len(token_ids)} tokens and the context of the model is {context}: "
             "shorten the prompt"
         )
+    if max_new_tokens is None:
+        max_new_tokens = min(256, context - len(token_ids))
     if len(token_ids) + max_new_tokens > context:
         raise UserError(
-            f"the prompt has {len(token_ids)} tokens and the context of the model is {context}: "
-            f"--max_new_tokens can be at most {context - len(token_ids)}, got {max_new_tokens}"
+            f"the prompt has {len(token_ids)} tokens, the one that starts it included, and the context "
+            f"of the model is {context}: --max_new_tokens can be at most {context - len(token_ids)}, "
+            f"got {max_new_tokens}"
         )
     with user_errors(ValueError):
         result = model.generate(

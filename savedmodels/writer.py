@@ -36,15 +36,13 @@ def write_version(model, directory, text):
     archive.track(model)
     for name, function in endpoints.items():
         archive.add_endpoint(name, function)
-    # Nobody differentiates what is served, and tracing the gradients takes as long as all the rest.
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     with user_errors(OSError, tf.errors.OpError):
         tf.io.gfile.makedirs(directory)
         # TF Serving looks at names that are numbers only, so it sees the version when it is whole.
         unfinished = tf.io.gfile.join(directory, f"unfinished-{uuid.uuid4().hex}")
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # Keras lists what it saves
-                archive.write_out(unfinished, options, verbose=False)
+                archive.write_out(unfinished, verbose=False)
             # Numbered last: another export may have been quicker.
             path = tf.io.gfile.join(directory, str(1 + max(_versions(directory), default=0)))
             tf.io.gfile.rename(unfinished, path)

@@ -50,6 +50,11 @@ def test_greedy_is_the_likeliest_continuation(text_run, capsys, flags):
         assert text == expected
 
 
+def test_as_much_is_written_as_there_is_room_for(copy_run, capsys):
+    flags = (copy_run[0], "--prompt=1 2", "--temperature=0")
+    assert write(capsys, *flags) == write(capsys, *flags, "--max_new_tokens=5")  # of a context of 8
+
+
 def test_a_prompt_may_be_empty(text_run, capsys):
     assert write(capsys, text_run[0], "--max_new_tokens=39")
 

@@ -18,7 +18,7 @@ class Archive:
     def add_endpoint(self, name, function):
         self.endpoints.append(name)
 
-    def write_out(self, path, options, verbose):
+    def write_out(self, path, verbose):
         tf.io.gfile.makedirs(path)
         with tf.io.gfile.GFile(f"{path}/saved_model.pb", "w") as file:
             file.write(" ".join(self.endpoints))

@@ -116,19 +116,6 @@ def test_another_number_of_latents_at_call_time(model, run):
     assert (run(inputs, num_latents=LATENTS) == run(inputs)).all()
 
 
-def test_the_route_of_the_latent_blocks_changes_nothing_and_is_saved(model, run):
-    route = kpar.models.AttentionRoute(head_group_size=1, query_chunk_size=3, key_chunk_size=2)
-    other = tiny_model(model.backbone.positions, route=route)
-    other.set_weights(model.get_weights())
-    again = kpar.models.PerceiverARBackbone.from_config(other.backbone.get_config())
-    for backbone in (other.backbone, again):
-        latent_blocks = backbone.latent_stack.latent_blocks
-        assert [block.attention.route for block in latent_blocks] == [route] * 2
-        assert backbone.latent_stack.blocks[0].attention.route is None
-    inputs = {"token_ids": random_ids(0, 2, WIDTH), "lengths": np.array([3, WIDTH], "int32")}
-    np.testing.assert_allclose(compiled(other)(inputs), run(inputs), rtol=0, atol=1e-5)
-
-
 def test_positions_default_to_those_from_the_start(model, run):
     ids, lengths = random_ids(0, 2, WIDTH), np.array([5, WIDTH], "int32")
     index = np.arange(1, WIDTH + 1)
