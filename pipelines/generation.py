@@ -55,8 +55,8 @@ def continue_prompt(
         max_new_tokens = min(256, context - len(token_ids))
     if len(token_ids) + max_new_tokens > context:
         raise UserError(
-            f"the prompt has {len(token_ids)} tokens, the one that starts it included, and the context "
-            f"of the model is {context}: --max_new_tokens can be at most {context - len(token_ids)}, "
+            f"the prompt has {len(token_ids)} tokens, its start included, and the context of the "
+            f"model is {context}: --max_new_tokens can be at most {context - len(token_ids)}, "
             f"got {max_new_tokens}"
         )
     with user_errors(ValueError):
