@@ -59,6 +59,7 @@ def test_wheel_holds_the_model_and_nothing_else(wheel, repository_files):
     }
 
 
+@pytest.mark.slow
 def test_installed_wheel_runs_away_from_the_clone(wheel, tmp_path):
     target, elsewhere = tmp_path / "target", tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -9,6 +9,8 @@ from tests.pipelines import runs
 from tests.savedmodels import exports
 
 ROWS = ([2, 40, 50, 60, 70, 80, 90], [2], [2, 258, 3, 17])
+pytestmark = pytest.mark.slow
+
 OPTIONS = {
     "two latents on a position, more cross-attends, chunks": (
         "PerceiverARBackbone.latent_query = @LatentQuery()",

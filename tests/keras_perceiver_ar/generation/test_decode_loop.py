@@ -55,12 +55,12 @@ def replay(run, ids, lengths, held):
     "num_latents, refill, kept, refills",
     [
         (None, "half", 2, 3),
-        (4, 3, 3, 5),
+        pytest.param(4, 3, 3, 5, marks=pytest.mark.slow),
         pytest.param(4, 1, 1, 2, marks=pytest.mark.slow),
         (4, 4, 4, 9),
         pytest.param(3, "half", 1, 3, marks=pytest.mark.slow),
         (1, "half", 1, 9),
-        (7, "half", 3, 2),
+        pytest.param(7, "half", 3, 2, marks=pytest.mark.slow),
     ],
 )
 def test_cached_equals_uncached(model, run, prompts, num_latents, refill, kept, refills):

@@ -49,6 +49,7 @@ def test_low_rank_adapters_train_and_the_projections_rest(name, tmp_path):
     np.testing.assert_allclose(to_numpy(loaded(X)), to_numpy(model(X)), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_int8_is_close_and_is_saved(name, tmp_path):
     model, layer, projections = parameters(name)

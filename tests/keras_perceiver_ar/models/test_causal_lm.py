@@ -118,6 +118,7 @@ def test_compute_loss_takes_labels_of_all_inputs(model, data):
     )
 
 
+@pytest.mark.slow
 def test_fit_learns_to_count(data):
     model = tiny_model(positions="absolute")
     model.compile(

@@ -57,7 +57,13 @@ def trained(name, num_microbatches):
 
 @pytest.mark.parametrize(
     ("name", "num_microbatches"),
-    [("adam", 1), ("adam", 2), ("sgd", 1), ("lamb", 1), ("adafactor", 4)],
+    [
+        ("adam", 1),
+        ("sgd", 1),
+        ("lamb", 1),
+        ("adafactor", 4),
+        pytest.param("adam", 2, marks=pytest.mark.slow),
+    ],
 )
 def test_the_original_s_weights_and_log(name, num_microbatches):
     weights, log = trained(name, num_microbatches)
