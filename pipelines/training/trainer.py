@@ -52,8 +52,8 @@ class Trainer(orbit.StandardTrainer):
         """Forgets the sums of the loop before."""
         self._sums.reset()
 
-    # Orbit's loop is Python that AutoGraph turns into a graph; to read the model as well would
-    # double the time until the first step, and find no statement to convert.
+    # Orbit's loop is Python that AutoGraph turns into a graph; from here on there is no statement
+    # for it to convert.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, iterator):
         """One step of all replicas, on the device."""
