@@ -11,6 +11,9 @@ from keras_perceiver_ar.attention.dense import MASKED_SCORE, dense_attention, ma
 from keras_perceiver_ar.masks import StepMask
 
 BLOCK = 512
+# Blocks whose gradients are held in one buffer. TensorFlow copies the whole buffer for every block
+# that is written to it (tensor_scatter_nd_update on a CPU); those of its loops it fills in place.
+GROUP = 16
 
 
 def blockwise_attention(query, key, value, mask, block=None, dropout=0.0, seed=None):
@@ -56,6 +59,10 @@ class _Blocks:
     def __init__(self, num_keys, size, mask, dropout, seed):
         self.num_keys, self.size = num_keys, size
         self.count = -(-num_keys // size)
+        self.num_groups = -(-self.count // GROUP)
+        self.per_group = -(-self.count // self.num_groups)
+        # The ones past the last block hide all their keys.
+        self.num_blocks = self.num_groups * self.per_group
         self.mask, self.dropout, self.seed = mask, dropout, seed
 
     def _start(self, index):
@@ -76,7 +83,7 @@ class _Blocks:
             shape = (ops.shape(mask)[0], ops.shape(mask)[1], self.size)
             mask = ops.slice(mask, (0, 0, self._start(index)), shape)
         scores = masked_scores(query, self._take(key, index), mask)
-        if self.num_keys % self.size:
+        if self.num_blocks * self.size != self.num_keys:
             own = self._start(index) + ops.arange(self.size, dtype="int32") >= index * self.size
             scores = ops.where(own, scores, -float("inf"))
         return scores
@@ -123,15 +130,16 @@ class _Blocks:
         def write(buffer, index, part):
             return ops.scatter_update(buffer, ops.reshape(index, (1, 1)), part[None])
 
-        def add(index, state):
+        def add(index, first, state):
             query_gradient, key_gradient, value_gradient = state
-            key_block = self._take(key, index)
-            scores = self._scores(query, key, index)
+            block = first + index
+            key_block = self._take(key, block)
+            scores = self._scores(query, key, block)
             weights = ops.exp(scores - top[..., None]) / denominator[..., None]
-            dropped = ops.cast(self._drop(weights, index), value.dtype)
+            dropped = ops.cast(self._drop(weights, block), value.dtype)
             of_values = ops.einsum("bhnm,bnhd->bmhd", dropped, upstream)
-            change = ops.einsum("bnhd,bmhd->bhnm", upstream, self._take(value, index))
-            change = self._drop(ops.cast(change, "float32"), index)
+            change = ops.einsum("bnhd,bmhd->bhnm", upstream, self._take(value, block))
+            change = self._drop(ops.cast(change, "float32"), block)
             change = ops.cast(weights * (change - subtracted), query.dtype)
             # Scores that were set have no gradient; it is not 0 where nothing else was there.
             change = ops.where(scores > 0.5 * MASKED_SCORE, change, ops.zeros_like(change))
@@ -143,21 +151,37 @@ class _Blocks:
                 write(value_gradient, index, of_values),
             )
 
-        shape = (self.count, ops.shape(key)[0], self.size, key.shape[2])
+        shape = (self.per_group, ops.shape(key)[0], self.size, key.shape[2])
+
+        def add_group(state, number):
+            first = number * self.per_group
+            state = ops.fori_loop(
+                0, self.per_group, lambda index, state: add(index, first, state), state
+            )
+            return state, state  # Keras wants to collect what is carried
+
         state = (
             ops.zeros(ops.shape(query), "float32"),
             ops.zeros((*shape, key.shape[-1]), key.dtype),
             ops.zeros((*shape, value.shape[-1]), value.dtype),
         )
-        query_gradient, *parts = ops.fori_loop(0, self.count, add, state)
-        return ops.cast(query_gradient, query.dtype), *(self._join(part) for part in parts)
+        groups = ops.arange(self.num_groups, dtype="int32")
+        (query_gradient, *_), (_, *parts) = ops.scan(add_group, state, groups)
+        query_gradient = ops.cast(query_gradient, query.dtype)
+        return query_gradient, *(self._join(part) for part in parts)
 
     def _join(self, parts):
-        """(blocks, B, size, H, D) → (B, M, H, D)."""
+        """(groups, blocks, B, size, H, D) → (B, M, H, D)."""
+        parts = ops.reshape(parts, (self.num_blocks, -1, *parts.shape[3:]))
         if parts.shape[1] != 1:  # one row alone is in order already
             parts = ops.swapaxes(parts, 0, 1)
-        joined = ops.reshape(parts, (-1, self.count * self.size, *parts.shape[3:]))
-        rest = self.num_keys % self.size
-        if not rest:
+        joined = ops.reshape(parts, (-1, self.num_blocks * self.size, *parts.shape[3:]))
+        whole, rest = divmod(self.num_keys, self.size)
+        if self.num_keys == self.num_blocks * self.size:
             return joined
-        return ops.concatenate([joined[:, : self.num_keys - rest], joined[:, -rest:]], axis=1)
+        if not rest:
+            return joined[:, : self.num_keys]
+        end = (whole + 1) * self.size
+        return ops.concatenate(
+            [joined[:, : whole * self.size], joined[:, end - rest : end]], axis=1
+        )

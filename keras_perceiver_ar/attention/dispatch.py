@@ -53,7 +53,11 @@ def dot_product_attention(query, key, value, mask=None, route=None, dropout=0.0,
         for queries in _slices(query.shape[1], route.query_chunk_size or causal_chunk):
             place = (heads.start or 0, queries.start or 0)
             keys = slice(None, queries.stop) if causal_chunk else slice(None)
-            parts = (query[:, queries, heads], key[:, keys, heads], value[:, keys, heads])
+            parts = (
+                _cut(query, queries, heads),
+                _cut(key, keys, heads),
+                _cut(value, keys, heads),
+            )
             part = None if mask is None else mask[:, queries, keys]
             own_seed = _fold(seed, place) if dropout else None
             if kind == "dense":
@@ -102,6 +106,11 @@ def _slices(size, chunk):
     if not chunk or size is None or chunk >= size:
         return [slice(None)]
     return [slice(start, min(start + chunk, size)) for start in range(0, size, chunk)]
+
+
+def _cut(x, rows, heads):
+    # A slice of everything would be a copy, and its gradient another.
+    return x if rows == heads == slice(None) else x[:, rows, heads]
 
 
 def _fold(seed, numbers):

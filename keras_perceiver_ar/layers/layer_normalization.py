@@ -85,13 +85,18 @@ def _gradient(x, gamma, beta, mean, scale, epsilon, upstream):
     # Every sum is a product with a vector, and what is as large as `x` is soon used up: on a CPU
     # the inputs of a long context are the largest arrays that there are.
     width, factor = x.shape[-1], ops.cast(gamma, "float32")
-    centred = ops.reshape(ops.cast(x, "float32") - mean, (-1, width))
     upstream = ops.reshape(ops.cast(upstream, "float32"), (-1, width))
-    scale = ops.reshape(scale, (-1,))
+    mean, scale = ops.reshape(mean, (-1, 1)), ops.reshape(scale, (-1,))
+    level = ops.matmul(upstream, factor) / width
+    if keras.backend.backend() == "tensorflow":
+        # Its executor would subtract the mean as soon as it has it, in the forward pass, and hold
+        # the difference until now.
+        mean = mean + 0.0 * level[:, None]
+    centred = ops.reshape(ops.cast(x, "float32"), (-1, width)) - mean
     product = upstream * centred
     of_gamma, of_beta = ops.matmul(scale, product), ops.sum(upstream, axis=0)
-    along = scale**3 * ops.matmul(product, factor) / width
-    level = scale * ops.matmul(upstream, factor) / width
-    of_x = upstream * factor * scale[:, None] - centred * along[:, None] - level[:, None]
+    along = ops.square(scale) * ops.matmul(product, factor) / width
+    # No product of `factor` and `scale` alone: it would be computed as early.
+    of_x = (upstream * factor - centred * along[:, None] - level[:, None]) * scale[:, None]
     of_x = ops.cast(ops.reshape(of_x, ops.shape(x)), x.dtype)
     return of_x, ops.cast(of_gamma, gamma.dtype), ops.cast(of_beta, beta.dtype)
