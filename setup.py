@@ -25,6 +25,8 @@ DATA = [
     "importlib_resources>=6",
     "tensorflow-text==2.20.1",
 ]
+# `pipelines.prepare`. Beam runs the same command on two cores and on Dataflow, Flink or Spark.
+PREPARE = ["apache-beam==2.77.0"]
 TRAIN = [
     "gin-config==0.5.0",
     "tf-models-official==2.20.0",  # holds `orbit`
@@ -43,6 +45,7 @@ DEV = [
     *JAX,
     *DATA,
     *TRAIN,
+    *PREPARE,
     *SERVE,
     *BENCHMARK,
     "pytest>=9,<10",
@@ -71,6 +74,7 @@ setup(
         "jax": JAX,
         "data": DATA,
         "train": TRAIN,
+        "prepare": [*TRAIN, *PREPARE],
         "io": IO,
         "serve": SERVE,
         "benchmark": BENCHMARK,

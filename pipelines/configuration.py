@@ -12,7 +12,7 @@ import keras_perceiver_ar as kpar
 from pipelines.checkpoints import OPERATIVE_CONFIG, write_text
 from pipelines.checks import check_integer, check_number
 from pipelines.command_line import user_errors
-from pipelines.data import BooksTask, CopyTask
+from pipelines.data import BooksTask, CopyTask, LatentCrop, RandomCrop, ShardsTask
 from pipelines.errors import UserError
 from pipelines.gin_checks import check_macros
 from pipelines.optimizer_checks import check_optimizer
@@ -22,6 +22,9 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 for _configurable, _module in (
     (BooksTask, "tasks"),
     (CopyTask, "tasks"),
+    (ShardsTask, "tasks"),
+    (LatentCrop, "tasks"),
+    (RandomCrop, "tasks"),
     (kpar.models.AttentionRoute, "models"),
     (kpar.models.CrossAttend, "models"),
     (kpar.models.DropoutRates, "models"),

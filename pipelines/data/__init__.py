@@ -6,3 +6,6 @@ an input is the event that follows it, and label 0 is not scored.
 
 from pipelines.data.books_task import BooksTask as BooksTask
 from pipelines.data.copy_task import CopyTask as CopyTask
+from pipelines.data.crops import LatentCrop as LatentCrop
+from pipelines.data.crops import RandomCrop as RandomCrop
+from pipelines.data.shards_task import ShardsTask as ShardsTask

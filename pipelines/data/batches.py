@@ -43,6 +43,16 @@ def check_rows(context, batch_size, num_latents=1):
         )
 
 
+def check_start(start_step):
+    """Refuses a step before the first.
+
+    Raises:
+        UserError: a negative step.
+    """
+    if start_step < 0:
+        raise UserError(f"start_step must not be negative, got {start_step}")
+
+
 def shard_slice(batch_size, shard_index, num_shards):
     """The rows of the global batch that belong to one shard.
 
@@ -132,11 +142,10 @@ def endless(make_batch, start_step):
     Raises:
         UserError: a negative step.
     """
-    if start_step < 0:
-        raise UserError(f"start_step must not be negative, got {start_step}")
+    check_start(start_step)
     dataset = tf.data.Dataset.range(start_step, tf.int64.max)
     dataset = dataset.map(make_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return _settle(dataset)
+    return settle(dataset)
 
 
 def finite(arrays, make_batch):
@@ -151,7 +160,7 @@ def finite(arrays, make_batch):
     """
     dataset = tf.data.Dataset.from_tensor_slices(arrays)
     dataset = dataset.map(make_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return _settle(dataset)
+    return settle(dataset)
 
 
 def evaluation_rows(num_rows, batch_size, shard):
@@ -169,7 +178,8 @@ def evaluation_rows(num_rows, batch_size, shard):
     return np.where(rows < num_rows, rows, -1)[:, shard]
 
 
-def _settle(dataset):
+def settle(dataset):
+    """Options that every task's dataset has, and a batch or more made ahead."""
     options = tf.data.Options()
     options.deterministic = True
     # Shards are slices of rows here; tf.distribute must not deal out whole batches on top of that.

@@ -74,17 +74,16 @@ class Corpus:
                 UTF-8 or unreadable.
         """
         path = os.path.expanduser(os.fspath(path))
-        files, whole = _find_files(path, split)
+        files, whole = find_files(path, split)
         part = "whole" if whole else split
+        # Sizes come first, so that every file can be read straight into its place.
+        room = np.array([_most_bytes(size, part) for size in sizes(files, path)], np.int64)
         with concurrent.futures.ThreadPoolExecutor(_NUM_THREADS) as executor:
-            # Sizes come first, so that every file can be read straight into its place.
-            sizes = list(_report(executor.map(_size, files), files, path, "sized"))
-            room = np.array([_most_bytes(size, part) for size in sizes], np.int64)
             starts = np.cumsum(room) - room
             data = _aligned_bytes(int(room.sum()))
 
             def read_into_place(file, start, most):
-                text = _read(file, part)
+                text = read_text(file, part)
                 if len(text) > most:
                     raise UserError(f"{file!r} grew while it was read: wait until it is complete")
                 data[start : start + len(text)] = np.frombuffer(text, np.uint8)
@@ -110,15 +109,26 @@ class Corpus:
         )
 
 
-def _find_files(path, split):
-    """Sorted text files of a split, and whether they belong to it as a whole."""
+def find_files(path, split):
+    """The text files of a split; see `Corpus.load`.
+
+    Args:
+        path: str. The folder.
+        split: str.
+
+    Returns:
+        Sorted list of paths, and whether the files belong to the split as a whole.
+
+    Raises:
+        UserError: unknown split, no such folder, no text files.
+    """
     check_split(split)
     if not tf.io.gfile.isdir(path):
         raise UserError(
             f"no folder {path!r}: give one with train/, validation/ and test/, or with *.txt files"
         )
-    present = [name for name in SPLITS if tf.io.gfile.isdir(_join(path, name))]
-    folder = _join(path, split) if present else path
+    present = [name for name in SPLITS if tf.io.gfile.isdir(join(path, name))]
+    folder = join(path, split) if present else path
     if present and split not in present:
         raise UserError(
             f"{path!r} has no folder {split!r} (there is {', '.join(present)}): "
@@ -139,7 +149,7 @@ def _text_files(folder, within=()):
     within = (*within, os.path.realpath(folder))
     for name in names:
         plain = name.rstrip("/")
-        path = _join(folder, plain)
+        path = join(folder, plain)
         if not plain or plain.startswith("."):
             continue
         if name.endswith(".txt"):
@@ -152,6 +162,16 @@ def _text_files(folder, within=()):
             yield from _text_files(path, within)
 
 
+def sizes(files, path):
+    """List of the bytes of files of a folder, asked for many at a time.
+
+    Raises:
+        UserError: a file that cannot be looked at.
+    """
+    with concurrent.futures.ThreadPoolExecutor(_NUM_THREADS) as executor:
+        return list(_report(executor.map(_size, files), files, path, "sized"))
+
+
 def _size(file):
     try:
         return tf.io.gfile.stat(file).length
@@ -159,8 +179,19 @@ def _size(file):
         raise _unreadable(file, error) from error
 
 
-def _read(file, part):
-    """Bytes of a file, or of the part of it that belongs to a split."""
+def read_text(file, part):
+    """Bytes of a text file, or of the part of it that belongs to a split.
+
+    Args:
+        file: str.
+        part: str. "whole", or the split whose part it is.
+
+    Returns:
+        bytes, UTF-8 without a byte order mark; none where the part is empty.
+
+    Raises:
+        UserError: a file that cannot be read, is empty or no UTF-8.
+    """
     try:
         with tf.io.gfile.GFile(file, "rb") as stream:
             data = stream.read()
@@ -211,7 +242,8 @@ def _report(results, files, path, verb):
         yield result
 
 
-def _join(folder, name):
+def join(folder, name):
+    """Path of a file in a folder, local or `gs://…`."""
     return f"{folder.rstrip('/')}/{name}"
 
 

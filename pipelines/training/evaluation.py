@@ -17,7 +17,7 @@ from pipelines.distribution import Distribution
 from pipelines.errors import UserError
 from pipelines.gin_checks import check_used
 from pipelines.training.evaluator import Evaluator
-from pipelines.training.input import check_batch_size, distribute
+from pipelines.training.input import check_batch_size, data_errors, distribute
 
 
 def make_evaluator(model, task, split, batch_size, strategy, num_latents=None, between=None):
@@ -90,7 +90,9 @@ def evaluate(
         batch_size = settings.evaluation_batch_size or settings.batch_size
     evaluator = make_evaluator(model, experiment.task, split, batch_size, strategy, num_latents)
     check_used(bindings)
-    return {**evaluator.evaluate(tf.constant(-1)), "step": step, "split": split}
+    with data_errors(experiment.task):
+        results = evaluator.evaluate(tf.constant(-1))
+    return {**results, "step": step, "split": split}
 
 
 def report(results, output=None):

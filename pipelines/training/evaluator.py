@@ -72,12 +72,16 @@ def metrics(sums, task, split):
 
     Returns:
         dict: `targets`, `loss` in nats per target, and the task's metrics. `bits_per_byte` is the
-        length of a code for whole documents, their end included, over their bytes.
+        length of a code for whole documents, their end included, over their bytes;
+        `word_perplexity` is e to its nats over their words; `bits_per_dim` is of a channel of a
+        pixel.
     """
     labels = max(sums["labels"], 1.0)
     values = {
         "accuracy": lambda: sums["correct"] / labels,
         "bits_per_byte": lambda: sums["loss"] / math.log(2) / task.units(split)["bytes"],
+        "bits_per_dim": lambda: sums["loss"] / math.log(2) / labels,
+        "word_perplexity": lambda: math.exp(sums["loss"] / task.units(split)["words"]),
     }
     results = {name: values[name]() for name in task.evaluation_metrics}
     return {**results, "loss": sums["loss"] / labels, "targets": int(sums["labels"])}

@@ -1,5 +1,9 @@
 """From a task's dataset to one that a strategy hands to its replicas."""
 
+import contextlib
+
+import tensorflow as tf
+
 from pipelines.errors import UserError
 
 
@@ -39,3 +43,23 @@ def distribute(strategy, make_dataset, batch_size):
         return dataset.rebatch(batch_size // context.num_replicas_in_sync, drop_remainder=True)
 
     return strategy.distribute_datasets_from_function(of_worker)
+
+
+@contextlib.contextmanager
+def data_errors(task):
+    """Names the file that is to blame where reading data fails in the middle of a run.
+
+    TensorFlow's readers say that a record is damaged, but not in which file.
+
+    Args:
+        task: the task that is read from.
+
+    Raises:
+        UserError: the task finds something wrong with its files.
+    """
+    try:
+        yield
+    except tf.errors.OpError:
+        if hasattr(task, "check_contents"):
+            task.check_contents()
+        raise

@@ -14,7 +14,7 @@ from pipelines.distribution import Distribution
 from pipelines.errors import UserError
 from pipelines.gin_checks import check_used
 from pipelines.training.evaluation import make_evaluator
-from pipelines.training.input import check_batch_size, distribute
+from pipelines.training.input import check_batch_size, data_errors, distribute
 from pipelines.training.interruption import Interrupted, Interruption
 from pipelines.training.progress import Progress
 from pipelines.training.trainer import Trainer
@@ -110,7 +110,8 @@ def train(model_dir, evaluate=False, bindings=()):
         print(f"nothing left to train: TrainSettings.steps is {settings.steps}")
     progress = Progress(model_dir, global_step, settings.steps)
     controller.train_actions = (progress, interruption)
-    return _run(controller, settings, evaluate, progress)
+    with data_errors(experiment.task):
+        return _run(controller, settings, evaluate, progress)
 
 
 def _run(controller, settings, evaluate, progress):

@@ -1,0 +1,209 @@
+"""What a set of token shards says of itself: the file that makes it whole.
+
+A set is a folder of TFRecord files and `manifest.json`, which is written last. Every record is a
+`tf.train.Example` of one document: `tokens`, its data tokens less the reserved ids, in 1 or 2 bytes
+each (little endian), and `name`, the file that it came from.
+"""
+
+import dataclasses
+import hashlib
+import json
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.command_line import user_errors
+from pipelines.data.batches import check_split
+from pipelines.data.corpus import sizes
+from pipelines.errors import UserError
+
+FILE = "manifest.json"
+SCHEMA_VERSION = 1
+_REMEDY = "copy the whole folder again, or delete the file and prepare again"
+# How many bytes a token takes, and what reads it in a graph.
+TOKEN_TYPES = {1: tf.uint8, 2: tf.uint16}
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One TFRecord file.
+
+    Attributes:
+        file: str. Its name within the folder.
+        size: int. Its bytes.
+        sha256: str.
+        documents: int. Records.
+        document_tokens: list of int, or int where all are alike. Data tokens of each document.
+        document_bytes: the same, of its UTF-8 bytes; 0 for what is no text.
+        document_words: the same, of its words between white space, as PG-19 counts them.
+        skipped: dict of str to str. Files that were left out, and why.
+    """
+
+    file: str
+    size: int
+    sha256: str
+    documents: int
+    document_tokens: list | int
+    document_bytes: list | int
+    document_words: list | int
+    skipped: dict = dataclasses.field(default_factory=dict)
+
+    def tokens(self):
+        """int64 (documents,): data tokens of each document."""
+        return self._each(self.document_tokens)
+
+    @property
+    def bytes(self):
+        """UTF-8 bytes of all documents."""
+        return int(self._each(self.document_bytes).sum())
+
+    @property
+    def words(self):
+        """Words of all documents."""
+        return int(self._each(self.document_words).sum())
+
+    def _each(self, numbers):
+        return np.broadcast_to(np.asarray(numbers, np.int64), (self.documents,))
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """A set of shards.
+
+    Attributes:
+        dataset: str. "pg19", "text", "imagenet64", "maestro".
+        codec: dict. `name` ("bytes", "sentencepiece", "image", "performance") and its settings.
+        vocab_size: int. V, the three reserved ids included.
+        token_bytes: int. 1 or 2.
+        ends: bool. Whether a document is followed by EOS.
+        fingerprint: str. Of everything that decides what the shards hold.
+        splits: dict of str to list of `Shard`.
+    """
+
+    dataset: str
+    codec: dict
+    vocab_size: int
+    token_bytes: int
+    ends: bool
+    fingerprint: str
+    splits: dict
+    schema_version: int = SCHEMA_VERSION
+
+    def shards(self, split):
+        """The shards of a split.
+
+        Raises:
+            UserError: unknown, absent or empty.
+        """
+        check_split(split)
+        shards = [shard for shard in self.splits.get(split, []) if shard.documents]
+        if not shards:
+            there = [
+                name for name, shards in self.splits.items() if any(s.documents for s in shards)
+            ]
+            raise UserError(
+                f"the shards hold no document of the split {split!r} (there is "
+                f"{', '.join(there) or 'none'}): prepare them from a folder that has some"
+            )
+        return shards
+
+    def to_json(self):
+        """Text of the file."""
+        return json.dumps(dataclasses.asdict(self), indent=1)
+
+
+def is_set(path):
+    """Whether a folder holds a set of shards that is whole."""
+    return tf.io.gfile.exists(tf.io.gfile.join(path, FILE))
+
+
+def load(path):
+    """Reads `manifest.json`.
+
+    Args:
+        path: str. The folder, local or `gs://…`.
+
+    Returns:
+        `Manifest`.
+
+    Raises:
+        UserError: none there, torn, of another version, or shards that are not there or not as long
+            as they were.
+    """
+    file = tf.io.gfile.join(path, FILE)
+    if not is_set(path):
+        raise UserError(
+            f"{path!r} holds no {FILE}: prepare it with `python -m pipelines.prepare`, or wait "
+            "until that is done"
+        )
+    try:
+        with tf.io.gfile.GFile(file) as stream:
+            content = json.loads(stream.read())
+        version = content["schema_version"]
+    except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
+        raise UserError(f"{file!r} is torn ({error}): prepare the shards again") from error
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{file!r} has version {version!r}, this program reads {SCHEMA_VERSION}: prepare the "
+            "shards again, or use the program that made them"
+        )
+    try:
+        content["splits"] = {
+            split: [Shard(**shard) for shard in shards]
+            for split, shards in content["splits"].items()
+        }
+        manifest = Manifest(**content)
+        TOKEN_TYPES[manifest.token_bytes]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{file!r} is torn ({error}): prepare the shards again") from error
+    return manifest
+
+
+def check_files(path, shards):
+    """Refuses shards of which a file is missing, or not as long as it was.
+
+    Args:
+        path: str. The folder.
+        shards: list of `Shard`.
+
+    Raises:
+        UserError: names the first one.
+    """
+    there = set(tf.io.gfile.listdir(path))
+    files = [tf.io.gfile.join(path, shard.file) for shard in shards]
+    for shard, file in zip(shards, files, strict=True):
+        if shard.file not in there:
+            raise UserError(f"{file!r} is missing: {_REMEDY}")
+    for shard, file, size in zip(shards, files, sizes(files, path), strict=True):
+        if size != shard.size:
+            raise UserError(f"{file!r} has {size:,} bytes instead of {shard.size:,}: {_REMEDY}")
+
+
+def check_contents(path, shards):
+    """Refuses shards that are not what they were; reads every byte.
+
+    Args:
+        path: str. The folder.
+        shards: list of `Shard`.
+
+    Raises:
+        UserError: names the first one.
+    """
+    check_files(path, shards)
+    for shard in shards:
+        file = tf.io.gfile.join(path, shard.file)
+        if checksum(file) != shard.sha256:
+            raise UserError(f"{file!r} is damaged: its checksum is another one; {_REMEDY}")
+
+
+def checksum(path):
+    """SHA-256 of a file, in hexadecimal digits.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with user_errors(tf.errors.OpError), tf.io.gfile.GFile(path, "rb") as file:
+        while chunk := file.read(1 << 22):
+            digest.update(chunk)
+    return digest.hexdigest()

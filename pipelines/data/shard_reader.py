@@ -1,0 +1,133 @@
+"""Documents out of shards, in TensorFlow's graph: no Python runs while a model trains."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_perceiver_ar.codecs.byte_codec import EOS, NUM_RESERVED, SOS
+from pipelines.data.manifest import TOKEN_TYPES
+
+# Remote files answer slowly, but many at a time.
+PARALLEL_READS = 16
+_BUFFER = 8 << 20  # bytes of a request
+
+
+class Shards(NamedTuple):
+    """The shards of a split, as arrays. Document numbers run through all of them.
+
+    Attributes:
+        files: tuple of S str, whole paths.
+        first_document: int64 (S + 1,).
+        lengths: int64 (D,). Data tokens of each document.
+        ends: bool. Whether EOS follows a document.
+        token_bytes: int.
+    """
+
+    files: tuple
+    first_document: np.ndarray
+    lengths: np.ndarray
+    ends: bool
+    token_bytes: int
+
+    @classmethod
+    def of(cls, path, manifest, split):
+        """The shards of a split of a manifest."""
+        shards = manifest.shards(split)
+        counts = [shard.documents for shard in shards]
+        return cls(
+            files=tuple(tf.io.gfile.join(path, shard.file) for shard in shards),
+            first_document=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            lengths=np.concatenate([shard.tokens() for shard in shards]),
+            ends=manifest.ends,
+            token_bytes=manifest.token_bytes,
+        )
+
+    @property
+    def num_targets(self):
+        """int64 (D,). Targets of each document: its tokens, and EOS where there is one."""
+        return self.lengths + int(self.ends)
+
+    def bytes(self):
+        """int64 (S,). Bytes of the tokens of each shard."""
+        return np.add.reduceat(self.lengths, self.first_document[:-1]) * self.token_bytes
+
+
+class Documents(NamedTuple):
+    """Some documents in memory, end to end.
+
+    Attributes:
+        tokens: uint8 or uint16 (tokens,).
+        number: int64 (d,), ascending. Of each document in the split.
+        offset: int64 (d + 1,). Where each begins in `tokens`.
+    """
+
+    tokens: tf.Tensor
+    number: tf.Tensor
+    offset: tf.Tensor
+
+
+def read(shards, numbers):
+    """All documents of some shards.
+
+    Args:
+        shards: `Shards`.
+        numbers: int64 (n,) tensor, ascending. Which ones.
+
+    Returns:
+        `Documents`. Reading a shard that is not what its manifest says raises
+        `tf.errors.DataLossError` or `InvalidArgumentError`, with its path in the message.
+    """
+    first_document, lengths = tf.constant(shards.first_document), tf.constant(shards.lengths)
+    first, last = tf.gather(first_document, numbers), tf.gather(first_document, numbers + 1)
+    number = tf.ragged.range(first, last).flat_values
+    offset = tf.concat([[0], tf.cumsum(tf.gather(lengths, number))], axis=0)
+
+    def read_shard(file, first, last):
+        wanted = lengths[first:last]
+        records = tf.data.TFRecordDataset(file, buffer_size=_BUFFER)
+        # One record more than there should be, to see that there is none.
+        records = records.batch(last - first + 1).get_single_element()
+        features = {"tokens": tf.io.FixedLenFeature((), tf.string)}
+        tokens = tf.io.parse_example(records, features)["tokens"]
+        found = tf.cast(tf.strings.length(tokens), tf.int64)
+        message = tf.strings.join([file, " does not hold what its manifest says"])
+        same = tf.cond(
+            tf.size(found) == tf.size(wanted),
+            lambda: tf.reduce_all(found == wanted * shards.token_bytes),
+            lambda: False,
+        )
+        with tf.control_dependencies([tf.debugging.Assert(same, [message])]):
+            return tf.strings.reduce_join(tokens)
+
+    files = tf.gather(tf.constant(shards.files), numbers)
+    dataset = tf.data.Dataset.from_tensor_slices((files, first, last))
+    dataset = dataset.map(read_shard, num_parallel_calls=PARALLEL_READS, deterministic=True)
+    count = tf.maximum(tf.size(numbers, tf.int64), 1)
+    joined = tf.strings.reduce_join(dataset.batch(count).get_single_element())
+    tokens = tf.io.decode_raw(joined, TOKEN_TYPES[shards.token_bytes])
+    return Documents(tokens, number, offset)
+
+
+def events(shards, documents, number, start, context):
+    """Rows of events of documents.
+
+    Args:
+        shards: `Shards`.
+        documents: `Documents`.
+        number: int64 (b,). Which documents of the split.
+        start: int64 (b,). First event of each row; event 0 is SOS.
+        context: int. M.
+
+    Returns:
+        int32 (b, M + 1). Behind the last event anything may follow.
+    """
+    index = tf.searchsorted(documents.number, number)
+    event = start[:, None] + tf.range(context + 1, dtype=tf.int64)
+    offset = tf.gather(documents.offset, index)[:, None]
+    size = tf.gather(documents.offset, index + 1)[:, None] - offset
+    # SOS comes before token 0, so event e is token e − 1.
+    place = tf.clip_by_value(offset + event - 1, 0, tf.size(documents.tokens, tf.int64) - 1)
+    ids = tf.cast(tf.gather(documents.tokens, place), tf.int32) + NUM_RESERVED
+    ids = tf.where(event == 0, SOS, ids)
+    return tf.where(event == size + 1, EOS, ids) if shards.ends else ids

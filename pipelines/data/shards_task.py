@@ -1,0 +1,258 @@
+"""Rows of prepared token shards: text, images or music."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_perceiver_ar.codecs.byte_codec import SOS
+from pipelines.checks import check_integer
+from pipelines.data import batches, manifest, order, shard_reader, windows
+from pipelines.data.codecs import make_codec
+from pipelines.data.crops import RandomCrop
+from pipelines.data.shard_reader import Shards
+from pipelines.errors import UserError
+
+# Rows that are cut out of a window at a time.
+_CHUNK = 64
+
+
+class ShardsTask:
+    """Rows of the documents that `pipelines.prepare` wrote as shards.
+
+    A document is SOS, its tokens and, where the manifest says so, EOS. In an epoch each document
+    gives one example for every `targets_per_example` targets, at places that are drawn anew each
+    epoch and cover the document evenly; each example comes once. See `order` for which host reads
+    what, and when.
+
+    Args:
+        path: str or path. Folder of the shards, local or `gs://…`.
+        crop: `RandomCrop`, `LatentCrop` or None, which is `RandomCrop()`.
+        targets_per_example: int or None. None is the context; a large number is one example for
+            each document and epoch, however long it is.
+        window_megabytes: int. Tokens that are in memory at once, shuffled among each other: about
+            three times as much is held. At least one shard.
+
+    Raises:
+        UserError: no such shards, a number out of range.
+
+    Example:
+
+    ```python
+    task = ShardsTask("gs://my-bucket/pg19-bytes")
+    dataset = task.train_dataset(context=8192, batch_size=32, seed=0)
+    ```
+    """
+
+    def __init__(self, path, crop=None, targets_per_example=None, window_megabytes=128):
+        if not isinstance(path, (str, os.PathLike)):
+            raise UserError(f"path must name a folder, in quotes, got {path!r}")
+        check_integer("targets_per_example", targets_per_example, optional=True)
+        check_integer("window_megabytes", window_megabytes)
+        self.path = os.path.expanduser(os.fspath(path))
+        self.crop = RandomCrop() if crop is None else crop
+        if not hasattr(self.crop, "place") or isinstance(self.crop, type):
+            raise UserError(
+                f"crop must be a crop, such as @RandomCrop() with brackets, got {crop!r}"
+            )
+        self.targets_per_example = targets_per_example
+        self.window_bytes = window_megabytes * 2**20
+        self.manifest = manifest.load(self.path)
+        self.codec = make_codec(self.manifest.codec, self.path)
+
+    @property
+    def vocab_size(self):
+        """V, the reserved ids included."""
+        return self.manifest.vocab_size
+
+    @property
+    def evaluation_metrics(self):
+        """Names of what the codec's data is measured by."""
+        return self.codec.metrics
+
+    @property
+    def is_text(self):
+        """Whether tokens decode to a str."""
+        return self.codec.is_text
+
+    def encode(self, prompt):
+        """Ids of a document that starts with the prompt."""
+        return [SOS, *self.codec.encode(prompt)]
+
+    def decode(self, token_ids):
+        """What the ids stand for: the codec's text, image or notes."""
+        return self.codec.decode(token_ids)
+
+    def units(self, split):
+        """Denominators other than targets: `bytes`, `words` and `documents` of a split."""
+        shards = self.manifest.shards(split)
+        return {
+            "bytes": sum(shard.bytes for shard in shards),
+            "words": sum(shard.words for shard in shards),
+            "documents": sum(shard.documents for shard in shards),
+        }
+
+    def check_contents(self):
+        """Refuses shards that are not what they were, after reading one has failed.
+
+        Raises:
+            UserError: names the first one.
+        """
+        for split in self.manifest.splits:
+            manifest.check_contents(self.path, self.manifest.splits[split])
+
+    def train_dataset(self, context, batch_size, seed, start_step=0, shard_index=0, num_shards=1):
+        """Rows of the training split without end; see `order` for their order.
+
+        Args:
+            context: int. M.
+            batch_size: int. B, rows of the global batch.
+            seed: int.
+            start_step: int. The step of the first batch.
+            shard_index: int. Number of this host.
+            num_shards: int. Hosts; this dataset holds B / num_shards rows of each batch.
+
+        Returns:
+            Infinite `tf.data.Dataset` of `(inputs, labels int32 (b, M))`; inputs hold `token_ids`
+            int32 (b, M), and `positions` int32 (b, M, P) where the codec has some.
+
+        Raises:
+            UserError: a batch that does not divide, a split that is not there, or more hosts than
+                examples.
+        """
+        batches.check_rows(context, batch_size)
+        batches.check_start(start_step)
+        rows = batches.shard_slice(batch_size, shard_index, num_shards)
+        rows = rows.stop - rows.start
+        shards = self._shards("train")
+        per_document = -(-shards.num_targets // (self.targets_per_example or context))
+        first_example = np.concatenate([[0], np.cumsum(per_document)])
+        first_of_shard = first_example[shards.first_document]
+        part = order.host_part(np.diff(first_of_shard), shard_index, num_shards)
+        if not part.shard.size:
+            raise UserError(
+                f"{self.path!r} has {first_example[-1]} examples, too few for {num_shards} hosts"
+            )
+        at_once = max(1, int(self.window_bytes / shards.bytes()[part.shard].mean()))
+        per_epoch = order.num_windows(part, at_once)
+        place = order.find(part, at_once, seed, shard_index, start_step * rows)
+        pieces = [tf.constant(column) for column in part]
+        first_of_shard, first_example = tf.constant(first_of_shard), tf.constant(first_example)
+        num_targets = tf.constant(shards.num_targets)
+
+        def load(window):
+            """A window's documents, and its examples in order, by number within the split."""
+            epoch, within = window // per_epoch, window % per_epoch
+            chosen = order.shuffled(part.shard.size, seed, order.PIECES, shard_index, epoch)
+            chosen = tf.sort(chosen[within * at_once : (within + 1) * at_once])
+            shard, first, count = (tf.gather(column, chosen) for column in pieces)
+            first += tf.gather(first_of_shard, shard)
+            examples = tf.ragged.range(first, first + count).flat_values
+            mixed = order.shuffled(
+                tf.size(examples), seed, order.EXAMPLES, shard_index, epoch, within
+            )
+            skip = tf.where(window == place.window, tf.constant(place.skip, tf.int64), 0)
+            examples = tf.gather(examples, mixed)[skip:]
+            return epoch, examples, shard_reader.read(shards, shard)
+
+        def cut(epoch, examples, documents):
+            """A window's rows, some at a time."""
+
+            def place_crop(example):
+                number = tf.searchsorted(first_example, example[None], side="right")[0] - 1
+                targets = tf.gather(num_targets, number)
+                first, choices = self.crop.range(targets)
+                # The k-th of K examples takes the k-th part of the choices.
+                begin, stop = tf.gather(first_example, number), tf.gather(first_example, number + 1)
+                drawn = order.draw(choices, seed, order.CROPS, epoch, example)
+                choice = first + ((example - begin) * choices + drawn) // (stop - begin)
+                return number, *self.crop.place(choice, targets)
+
+            def make_rows(number, end, scored):
+                length = tf.minimum(end, context)
+                number = tf.cast(number, tf.int64)
+                return self._rows(shards, documents, number, end - length, length, scored, context)
+
+            chunks = tf.data.Dataset.from_tensor_slices(examples)
+            chunks = chunks.map(place_crop).batch(_CHUNK)
+            return chunks.map(make_rows, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+        dataset = tf.data.Dataset.range(place.window, tf.int64.max)
+        # One window is used up while the next one is read.
+        dataset = dataset.map(load, num_parallel_calls=2, deterministic=True)
+        return batches.settle(dataset.flat_map(cut).rebatch(rows, drop_remainder=True))
+
+    def evaluation_dataset(
+        self, split, context, batch_size, num_latents, shard_index=0, num_shards=1
+    ):
+        """All targets of a split, each labelled exactly once; see `windows.block_windows`.
+
+        Args:
+            split: str.
+            context: int. M.
+            batch_size: int. B, rows of the global batch.
+            num_latents: int. N, targets scored in a row, 1 … M.
+            shard_index: int. Number of this host, which reads its own part of the rows.
+            num_shards: int. Hosts; each has the same number of batches, filled up with rows that
+                are empty.
+
+        Returns:
+            Finite `tf.data.Dataset`, of elements as those of `train_dataset`.
+
+        Raises:
+            UserError: more latents than inputs, a batch that does not divide, no such split.
+        """
+        batches.check_rows(context, batch_size, num_latents)
+        rows = batches.shard_slice(batch_size, shard_index, num_shards)
+        rows = rows.stop - rows.start
+        shards = self._shards(split)
+        # One event more than targets: SOS.
+        every = windows.block_windows(shards.num_targets + 1, context, num_latents)
+        num_batches = -(-every.length.size // batch_size)
+        low = min(shard_index * num_batches * rows, every.length.size)
+        high = min(low + num_batches * rows, every.length.size)
+        first_of_shard = np.searchsorted(every.document, shards.first_document)
+        part = order.pieces(np.diff(first_of_shard), low, high)
+        columns = [tf.constant(column.astype(np.int64)) for column in every]
+        first_of_shard = tf.constant(first_of_shard)
+
+        def load(shard, first, count):
+            first += tf.gather(first_of_shard, shard)
+            return first, count, shard_reader.read(shards, shard[None])
+
+        def cut(first, count, documents):
+            def make_rows(index):
+                row = (tf.gather(column, index) for column in columns)
+                return self._rows(shards, documents, *row, context)
+
+            chunks = tf.data.Dataset.range(first, first + count).batch(_CHUNK)
+            chunks = chunks.map(make_rows, tf.data.AUTOTUNE, deterministic=True)
+            return chunks.unbatch()
+
+        dataset = tf.data.Dataset.from_tensor_slices(tuple(part))
+        dataset = dataset.map(load, num_parallel_calls=4, deterministic=True).flat_map(cut)
+        missing = num_batches * rows - (high - low)
+        empty = tf.nest.map_structure(
+            lambda spec: tf.zeros(spec.shape, spec.dtype), dataset.element_spec
+        )
+        dataset = dataset.concatenate(tf.data.Dataset.from_tensors(empty).repeat(missing))
+        dataset = dataset.batch(rows, drop_remainder=True)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
+        return batches.settle(dataset)
+
+    def _rows(self, shards, documents, number, start, length, scored, context):
+        """Element of the dataset: rows of these documents from event `start` on."""
+        events = shard_reader.events(shards, documents, number, start, context)
+        inputs, labels = batches.rows_from_events(events, length, scored)
+        table = self.codec.positions
+        if table is not None:
+            place = tf.range(context, dtype=tf.int64)
+            # The table ends with the document.
+            event = tf.minimum(start[:, None] + place, table.shape[0] - 1)
+            positions = tf.gather(tf.constant(table, tf.int32), event)
+            inputs["positions"] = tf.where((place < length[:, None])[..., None], positions, 0)
+        return inputs, labels
+
+    def _shards(self, split):
+        manifest.check_files(self.path, self.manifest.shards(split))
+        return Shards.of(self.path, self.manifest, split)

@@ -1,0 +1,1 @@
+"""Raw data in, token shards out: `python -m pipelines.prepare`."""

@@ -1,0 +1,71 @@
+"""python -m pipelines.prepare: raw data to token shards; `inspect PATH` shows what shards hold."""
+
+import functools
+import sys
+
+from pipelines import command_line
+from pipelines.errors import UserError
+
+
+def main(arguments=None):
+    """Runs the command.
+
+    Args:
+        arguments: list of str, or None for the command line's.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["inspect"]:
+        return _inspect(arguments[1:])
+    flags = command_line.parser("pipelines.prepare", __doc__)
+    flags.add_argument(
+        "--dataset",
+        required=True,
+        help="what the input is: pg19 (its layout), text (any folder of .txt files)",
+    )
+    flags.add_argument("--input", required=True, type=command_line.path, metavar="DIR")
+    flags.add_argument("--output", required=True, type=command_line.path, metavar="DIR")
+    flags.add_argument("--tokenizer", default="bytes", type=command_line.path, help="of text")
+    flags.add_argument("--shard_megabytes", type=float, default=64, help="of input, about")
+    flags.add_argument("--seed", type=int, default=0, help="of the order of the documents")
+    flags.add_argument(
+        "--strict", action="store_true", help="stop at a file that cannot be read, skip none"
+    )
+    flags, beam_flags = flags.parse_known_args(arguments)
+    if not flags.shard_megabytes > 0:
+        raise UserError(f"--shard_megabytes must be positive, got {flags.shard_megabytes}")
+    try:
+        from pipelines.prepare import beam_runner
+    except ImportError as error:
+        raise UserError(f"needs Apache Beam: pip install -e '.[prepare]' ({error})") from error
+    from pipelines.prepare import documents, encoders, job, summary
+
+    beam_runner.check_flags(beam_flags)
+    found = documents.find(flags.dataset, flags.input)
+    encoder = encoders.make_encoder(flags.dataset, flags.tokenizer)
+    made = job.prepare(
+        flags.dataset,
+        found,
+        encoder,
+        flags.output,
+        shard_bytes=flags.shard_megabytes * 2**20,
+        seed=flags.seed,
+        strict=flags.strict,
+        write_all=functools.partial(beam_runner.write_all, encoder=encoder, flags=beam_flags),
+    )
+    summary.show(made)
+    return None
+
+
+def _inspect(arguments):
+    flags = command_line.parser("pipelines.prepare inspect", "shows what a set of shards holds")
+    flags.add_argument("path", type=command_line.path, metavar="PATH")
+    flags = flags.parse_args(arguments)
+
+    from pipelines.data import manifest
+    from pipelines.prepare import summary
+
+    summary.show(manifest.load(flags.path))
+
+
+if __name__ == "__main__":
+    command_line.run(main)

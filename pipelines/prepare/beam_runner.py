@@ -1,0 +1,85 @@
+"""Apache Beam as what writes shards: each is a piece of work of its own.
+
+Beam spreads the shards over whatever its runner has, threads here or machines elsewhere, and takes
+care of failures. No document travels between workers: each reads the files of its own shard.
+"""
+
+import threading
+
+import apache_beam as beam
+import rich.console
+import rich.progress
+import tensorflow as tf
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.command_line import parser
+from pipelines.errors import UserError
+from pipelines.prepare import job, shard_writer
+
+# Threads, as many as there are processors.
+_LOCAL = ("--direct_num_workers=0", "--direct_running_mode=multi_threading")
+
+
+def check_flags(flags):
+    """Refuses what Beam would pass over in silence.
+
+    Args:
+        flags: list of str.
+
+    Raises:
+        UserError: a flag of no runner.
+    """
+    known = parser("pipelines.prepare", None)
+    for options in (PipelineOptions, *PipelineOptions.__subclasses__()):
+        options._add_argparse_args(known)
+    _, unknown = known.parse_known_args(flags)
+    if unknown:
+        raise UserError(f"unknown flag {unknown[0]} (see python -m pipelines.prepare --help)")
+
+
+def write_all(plans, encoder, flags=()):
+    """Writes shards side by side, with a bar on standard error.
+
+    Args:
+        plans: list of `Plan`.
+        encoder: see `encoders`; it is pickled.
+        flags: list of str, of Beam's runner. None at all is as many threads as processors.
+    """
+    options = PipelineOptions(list(flags) or list(_LOCAL))
+    with _Progress(plans), beam.Pipeline(options=options) as pipeline:
+        _ = (
+            pipeline
+            | "shards" >> beam.Create(plans)
+            | "spread" >> beam.Reshuffle()
+            | "write" >> beam.Map(job.write, encoder)
+        )
+
+
+class _Progress:
+    """Looks for finished shards while a runner works, wherever that is."""
+
+    def __init__(self, plans):
+        self._folder = plans[0].folder
+        self._reports = {plan.file + shard_writer.REPORT for plan in plans}
+        self._over = threading.Event()
+
+    def __enter__(self):
+        for name in self._done():  # of another set that was never completed
+            tf.io.gfile.remove(tf.io.gfile.join(self._folder, name))
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+    def _done(self):
+        return self._reports & set(tf.io.gfile.listdir(self._folder))
+
+    def _watch(self):
+        console = rich.console.Console(stderr=True)
+        with rich.progress.Progress(console=console) as bar:
+            task = bar.add_task("shards", total=len(self._reports))
+            while not self._over.wait(2.0):
+                bar.update(task, completed=len(self._done()))
+            bar.update(task, completed=len(self._done()))

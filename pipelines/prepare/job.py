@@ -1,0 +1,100 @@
+"""A set of shards: what is to be written, and the manifest when it is."""
+
+import hashlib
+import json
+import sys
+
+import tensorflow as tf
+
+from pipelines.checkpoints import write_text
+from pipelines.data import manifest
+from pipelines.data.manifest import Manifest, Shard
+from pipelines.errors import UserError
+from pipelines.prepare import shard_writer
+
+
+def prepare(dataset, documents, encoder, folder, shard_bytes, seed, strict, write_all):
+    """Writes what is missing of a set, and the manifest at the end.
+
+    Args:
+        dataset: str.
+        documents: dict of split to list of `Document`.
+        encoder: see `encoders`.
+        folder: str, local or `gs://…`.
+        shard_bytes: int. About how many bytes of input a shard takes.
+        seed: int. Of the documents' order.
+        strict: bool. Whether a document that cannot be read stops everything.
+        write_all: function of a list of `Plan`, which calls `write` of each, in any order.
+
+    Returns:
+        `Manifest`.
+
+    Raises:
+        UserError: another set is there, nothing could be read, or, if strict, something could not.
+    """
+    settings = [manifest.SCHEMA_VERSION, dataset, encoder.config, seed]
+    plans = {
+        split: shard_writer.plan(folder, split, files, shard_bytes, seed, settings, strict)
+        for split, files in documents.items()
+        if files
+    }
+    everything = [[plan.fingerprint, plan.file] for group in plans.values() for plan in group]
+    fingerprint = hashlib.sha256(json.dumps([settings, everything]).encode()).hexdigest()
+    if manifest.is_set(folder):
+        found = manifest.load(folder)
+        if found.fingerprint != fingerprint:
+            raise UserError(
+                f"{folder!r} holds other shards (of {found.dataset}, or with other settings or "
+                "files): give another --output, or remove that one"
+            )
+        print(f"{folder} is complete already", file=sys.stderr)
+        return found
+    tf.io.gfile.makedirs(folder)
+    written = _write([plan for group in plans.values() for plan in group], write_all)
+    splits = {split: [written[plan.file] for plan in group] for split, group in plans.items()}
+    if not any(shard.documents for group in splits.values() for shard in group):
+        reasons = [
+            reason for group in splits.values() for s in group for reason in s.skipped.values()
+        ]
+        raise UserError(f"none of {len(reasons)} files could be used, the first: {reasons[0]}")
+    made = Manifest(
+        dataset=dataset,
+        codec=encoder.config,
+        vocab_size=encoder.vocab_size,
+        token_bytes=encoder.token_bytes,
+        ends=encoder.ends,
+        fingerprint=fingerprint,
+        splits=splits,
+    )
+    shard_writer.clean(folder)
+    write_text(tf.io.gfile.join(folder, manifest.FILE), made.to_json())
+    return made
+
+
+def _write(plans, write_all):
+    """dict of file name to `Shard`."""
+    todo = [plan for plan in plans if not isinstance(shard_writer.read_report(plan), Shard)]
+    if len(todo) < len(plans):
+        print(f"{len(plans) - len(todo)} of {len(plans)} shards are there already", file=sys.stderr)
+    if todo:
+        write_all(todo)
+    written = {}
+    for plan in plans:
+        shard = shard_writer.read_report(plan)
+        if not isinstance(shard, Shard):
+            raise UserError(shard or f"{plan.file} was not written: see the log of the runner")
+        written[plan.file] = shard
+    return written
+
+
+def write(plan, encoder):
+    """Writes a shard, or word of why it cannot be written: a runner's workers have no other way.
+
+    Args:
+        plan: `Plan`.
+        encoder: see `encoders`.
+    """
+    try:
+        shard_writer.write(plan, encoder)
+    except UserError as error:
+        shard_writer.write_failure(plan, error)

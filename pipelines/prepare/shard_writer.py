@@ -1,0 +1,174 @@
+"""Which documents a shard holds, and the writing of one, so that a crash leaves it done or not.
+
+A shard is written under a name of its own and renamed; beside it, last, comes its report, by which
+a restart knows that it is done. Both are bytes that follow from the input alone.
+"""
+
+import dataclasses
+import hashlib
+import json
+import uuid
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.checkpoints import write_text
+from pipelines.data.manifest import Shard, checksum
+from pipelines.errors import UserError
+
+REPORT = ".json"
+_TEMPORARY = ".writing-"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One shard to write.
+
+    Attributes:
+        folder: str.
+        file: str. Name of the shard.
+        documents: tuple of `Document`, in the order of the records.
+        fingerprint: str. Of what the shard will hold.
+        strict: bool. Whether a document that cannot be read stops everything.
+    """
+
+    folder: str
+    file: str
+    documents: tuple
+    fingerprint: str
+    strict: bool
+
+
+def plan(folder, split, documents, shard_bytes, seed, settings, strict):
+    """Deals documents out to shards of about the same size, in an order that is random but fixed.
+
+    Args:
+        folder: str. Of the shards.
+        split: str.
+        documents: list of `Document`.
+        shard_bytes: int. About how many bytes of input a shard takes.
+        seed: int. Of the order.
+        settings: JSON value. Whatever else decides what the shards hold.
+        strict: bool.
+
+    Returns:
+        list of `Plan`.
+    """
+
+    def rank(document):
+        # Not a shuffle: with one document more the others keep their order.
+        key = f"{seed}/{split}/{document.name}/{document.part}"
+        return hashlib.sha256(key.encode()).digest(), document.name
+
+    documents = sorted(documents, key=rank)
+    ends = np.cumsum([document.size for document in documents])
+    number = min(len(documents), max(1, round(int(ends[-1]) / shard_bytes)))
+    # A document goes to the shard that its middle falls into.
+    middle = ends - np.asarray([document.size for document in documents]) / 2
+    shard = np.minimum(middle * number // max(int(ends[-1]), 1), number - 1).astype(int)
+    groups = [
+        tuple(document for document, at in zip(documents, shard, strict=True) if at == index)
+        for index in range(number)
+    ]
+    groups = [group for group in groups if group]  # one document may be as long as several shards
+    plans = []
+    for index, group in enumerate(groups):
+        content = [settings, strict, [(d.name, d.part, d.size) for d in group]]
+        fingerprint = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        file = f"{split}-{index:05d}-of-{len(groups):05d}.tfrecord"
+        plans.append(Plan(folder, file, group, fingerprint, strict))
+    return plans
+
+
+def write(plan, encoder):
+    """Writes a shard, unless it is there already.
+
+    Args:
+        plan: `Plan`.
+        encoder: function of a `Document` → `Encoded`.
+
+    Returns:
+        `Shard`.
+
+    Raises:
+        UserError: a document that cannot be read, if the plan is strict.
+    """
+    report = tf.io.gfile.join(plan.folder, plan.file + REPORT)
+    done = read_report(plan)
+    if isinstance(done, Shard):
+        return done
+    path = tf.io.gfile.join(plan.folder, plan.file)
+    temporary = f"{path}{_TEMPORARY}{uuid.uuid4().hex}"
+    rows, skipped = [], {}
+    with tf.io.TFRecordWriter(temporary) as writer:
+        for document in plan.documents:
+            try:
+                encoded = encoder(document)
+            except UserError as error:
+                if plan.strict:
+                    raise
+                skipped[document.name] = str(error)
+                continue
+            writer.write(_record(document.name, encoded.tokens))
+            rows.append((encoded.tokens.size, encoded.bytes, encoded.words))
+    tokens, sizes, words = (
+        (_shortest(column) for column in zip(*rows, strict=True)) if rows else [0] * 3
+    )
+    shard = Shard(
+        file=plan.file,
+        size=tf.io.gfile.stat(temporary).length,
+        sha256=checksum(temporary),
+        documents=len(rows),
+        document_tokens=tokens,
+        document_bytes=sizes,
+        document_words=words,
+        skipped=skipped,
+    )
+    tf.io.gfile.rename(temporary, path, overwrite=True)
+    write_text(report, json.dumps([plan.fingerprint, dataclasses.asdict(shard)]))
+    return shard
+
+
+def write_failure(plan, error):
+    """Leaves word of why a shard could not be written, where `read_report` finds it."""
+    report = tf.io.gfile.join(plan.folder, plan.file + REPORT)
+    write_text(report, json.dumps([plan.fingerprint, str(error)]))
+
+
+def read_report(plan):
+    """What became of a plan: a `Shard` if it is written, a str if it cannot be, else None."""
+    path = tf.io.gfile.join(plan.folder, plan.file)
+    try:
+        with tf.io.gfile.GFile(path + REPORT) as file:
+            fingerprint, content = json.loads(file.read())
+        if fingerprint != plan.fingerprint:
+            return None
+        if isinstance(content, str):
+            return content
+        shard = Shard(**content)
+        whole = tf.io.gfile.stat(path).length == shard.size
+    except (tf.errors.OpError, ValueError, TypeError):
+        return None  # none, or torn: write it again
+    return shard if whole else None
+
+
+def clean(folder):
+    """Removes what writers that were killed have left."""
+    for name in tf.io.gfile.listdir(folder):
+        if _TEMPORARY in name:
+            tf.io.gfile.remove(tf.io.gfile.join(folder, name))
+
+
+def _record(name, tokens):
+    little = tokens.astype(tokens.dtype.newbyteorder("<"), copy=False)
+    values = {"name": name.encode(), "tokens": little.tobytes()}
+    features = {
+        key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        for key, value in values.items()
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)
+
+
+def _shortest(column):
+    return column[0] if len(set(column)) == 1 else list(column)

@@ -1,0 +1,211 @@
+"""Rows of prepared shards: each example once, the same after any restart, faults named."""
+
+import collections
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipelines.data import BooksTask, LatentCrop, RandomCrop, ShardsTask
+from pipelines.errors import UserError
+from tests.pipelines import shards
+
+SIZES = (40, 300, 7, 120, 500, 61, 90, 33)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("set")
+    for split, sizes in (("train", SIZES), ("validation", (50, 81, 3)), ("test", (20,))):
+        shards.write_books(folder / "books", sizes, split)
+    shards.prepare(folder / "books", folder / "shards", shard_bytes=250)
+    return folder
+
+
+def rows(task, steps, **options):
+    """The first batches: `(ids, labels)` of numpy arrays."""
+    options = {"context": 32, "batch_size": 4, "seed": 0, **options}
+    dataset = task.train_dataset(**options)
+    return [(x["token_ids"].numpy(), y.numpy()) for x, y in dataset.take(steps)]
+
+
+def same(found, wanted):
+    return len(found) == len(wanted) and all(
+        np.array_equal(x, y) for a, b in zip(found, wanted, strict=True) for x, y in zip(a, b)
+    )
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("num_hosts", [1, 2, 4])
+def test_each_document_once_in_an_epoch(folders, seed, num_hosts):
+    # Whole documents, so that a row tells which it is.
+    task = ShardsTask(
+        folders / "shards", RandomCrop(10**6), targets_per_example=10**6, window_megabytes=1
+    )
+    task.window_bytes = 600  # two or three shards at a time
+    epochs = [collections.Counter() for _ in range(2)]
+    orders = []
+    for host in range(num_hosts):
+        share = len(SIZES) * (host + 1) // num_hosts - len(SIZES) * host // num_hosts
+        found = rows(
+            task,
+            2 * share,
+            context=512,
+            batch_size=num_hosts,
+            seed=seed,
+            shard_index=host,
+            num_shards=num_hosts,
+        )
+        texts = [task.decode(ids[0]) for ids, _ in found]
+        for epoch, counter in enumerate(epochs):
+            counter.update(texts[epoch * share : (epoch + 1) * share])
+            orders.append(texts[epoch * share : (epoch + 1) * share])
+    wanted = {(folders / "books/train" / f"{n:03d}.txt").read_text() for n in range(len(SIZES))}
+    assert all(set(counter) == wanted for counter in epochs)
+    assert all(set(counter.values()) == {1} for counter in epochs)
+    if num_hosts == 1:
+        assert orders[0] != orders[1]
+
+
+def test_examples_cover_a_document_evenly(tmp_path):
+    shards.write_books(tmp_path / "books", [500])
+    shards.prepare(tmp_path / "books", tmp_path / "shards")
+    task = ShardsTask(tmp_path / "shards", targets_per_example=10)
+    # 501 targets, 51 examples. Rows of 512 hold everything from SOS on: their length tells the end.
+    found = np.concatenate([ids for ids, _ in rows(task, 102, batch_size=1, context=512)])
+    for epoch in (found[:51], found[51:]):
+        ends = sorted(np.count_nonzero(epoch, axis=1))
+        for k, end in enumerate(ends):
+            assert k * 501 // 51 + 1 <= end <= ((k + 1) * 501 - 1) // 51 + 1
+
+
+@pytest.mark.parametrize("hosts", [(0, 1), (1, 2)])
+def test_resuming_anywhere_gives_the_same_batches(folders, hosts):
+    host = dict(zip(("shard_index", "num_shards"), hosts, strict=True))
+    task = ShardsTask(folders / "shards")
+    task.window_bytes = 600
+    every = rows(task, 90, **host)
+    for step in np.random.default_rng(0).integers(0, 40, 20):
+        assert same(rows(task, 50, start_step=int(step), **host), every[step : step + 50])
+
+
+def test_batches_do_not_follow_the_number_of_threads(folders):
+    task = ShardsTask(folders / "shards")
+    task.window_bytes = 600
+
+    def take(threads):
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = threads
+        options.threading.max_intra_op_parallelism = threads
+        dataset = task.train_dataset(context=32, batch_size=4, seed=3).with_options(options)
+        return [(x["token_ids"].numpy(), y.numpy()) for x, y in dataset.take(40)]
+
+    assert same(take(1), take(16))
+
+
+def test_the_crop_of_an_example_does_not_follow_the_hosts(folders):
+    task = ShardsTask(folders / "shards", targets_per_example=20)
+    epoch = sum(-(-(size + 1) // 20) for size in SIZES)
+
+    def ids(num_hosts):
+        found = []
+        for host in range(num_hosts):
+            share = epoch * (host + 1) // num_hosts - epoch * host // num_hosts
+            found += rows(task, share, batch_size=num_hosts, shard_index=host, num_shards=num_hosts)
+        return sorted(x.tobytes() for x, _ in found)
+
+    assert ids(1) == ids(3)
+
+
+def test_labels_are_those_that_the_crop_scores(folders):
+    crop = LatentCrop(8, "equal_position_likelihood")
+    task = ShardsTask(folders / "shards", crop, targets_per_example=5)
+    counted = [(y > 0).sum(axis=1) for _, y in rows(task, 60)]
+    counted = np.concatenate(counted)
+    assert counted.max() == 8 and counted.min() < 8
+    ids, labels = rows(task, 1)[0]
+    for row, label in zip(ids, labels, strict=True):
+        (place,) = np.nonzero(label)
+        assert (label[place[:-1]] == row[place[1:]]).all()  # what follows each input
+        assert place[-1] == np.count_nonzero(row) - 1
+
+
+@pytest.mark.parametrize("num_hosts", [1, 2, 4])
+def test_evaluation_is_that_of_the_books(folders, num_hosts):
+    new, old = ShardsTask(folders / "shards"), BooksTask(folders / "books")
+    options = {"context": 16, "batch_size": 4, "num_latents": 5}
+
+    def lines(task, host, num_hosts):
+        dataset = task.evaluation_dataset(
+            "validation", **options, shard_index=host, num_shards=num_hosts
+        )
+        batches = list(dataset)
+        assert len(batches) == int(dataset.cardinality())
+        ids = np.concatenate([x["token_ids"].numpy() for x, _ in batches])
+        labels = np.concatenate([y.numpy() for _, y in batches])
+        return [(*a, *b) for a, b in zip(ids.tolist(), labels.tolist(), strict=True)]
+
+    found = [line for host in range(num_hosts) for line in lines(new, host, num_hosts)]
+    assert sorted(found) == sorted(lines(old, 0, 1))
+    assert new.units("validation")["bytes"] == old.units("validation")["bytes"]
+
+
+def damage(path, how):
+    data = bytearray(path.read_bytes())
+    if how == "truncated":
+        data = data[:-5]
+    elif how == "flipped":
+        data[len(data) // 2] ^= 1
+    elif how == "missing":
+        return path.unlink()
+    return path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("truncated", "bytes instead of"), ("missing", "missing"), ("flipped", "damaged")],
+)
+def test_a_damaged_shard_is_named(tmp_path, how, message):
+    shards.write_books(tmp_path / "books", SIZES)
+    made = shards.prepare(tmp_path / "books", tmp_path / "shards", shard_bytes=250)
+    file = made.splits["train"][1].file
+    damage(tmp_path / "shards" / file, how)
+    task = ShardsTask(tmp_path / "shards")
+    with pytest.raises((UserError, tf.errors.DataLossError)) as error:
+        rows(task, 40)
+    if how == "flipped":  # only reading it tells, but not in which file
+        assert error.type is tf.errors.DataLossError
+        with pytest.raises(UserError, match=message) as error:
+            task.check_contents()
+    assert file in str(error.value) and message in str(error.value)
+
+
+def test_a_shard_of_another_set_is_not_read(tmp_path):
+    # As long as it should be, and every record whole, but of other documents.
+    for name, sizes in (("a", (100, 60)), ("b", (60, 100))):
+        shards.write_books(tmp_path / name, sizes)
+        shards.prepare(tmp_path / name, tmp_path / f"{name}-shards", shard_bytes=10**6)
+    file = "train-00000-of-00001.tfrecord"
+    os.replace(tmp_path / "b-shards" / file, tmp_path / "a-shards" / file)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="does not hold what its manifest"):
+        rows(ShardsTask(tmp_path / "a-shards"), 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"crop": RandomCrop}, "with brackets"),
+        ({"targets_per_example": 0}, "targets_per_example"),
+        ({"window_megabytes": 0}, "window_megabytes"),
+    ],
+)
+def test_wrong_settings_are_refused(folders, options, message):
+    with pytest.raises(UserError, match=message):
+        ShardsTask(folders / "shards", **options)
+
+
+def test_more_hosts_than_examples_are_refused(folders):
+    task = ShardsTask(folders / "shards", targets_per_example=10**6)
+    with pytest.raises(UserError, match="8 examples, too few for 9 hosts"):
+        rows(task, 1, batch_size=9, shard_index=0, num_shards=9)

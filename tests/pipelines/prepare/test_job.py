@@ -1,0 +1,117 @@
+"""A set is whole when its manifest is there, and not before."""
+
+import json
+
+import pytest
+
+from pipelines.data import ShardsTask, manifest
+from pipelines.errors import UserError
+from pipelines.prepare import job
+from tests.pipelines import shards
+
+
+@pytest.fixture
+def books(tmp_path):
+    for split, sizes in (("train", (300, 20, 500)), ("validation", (40,))):
+        shards.write_books(tmp_path / "books", sizes, split)
+    return tmp_path / "books"
+
+
+def test_the_manifest_says_what_was_written(tmp_path, books):
+    made = shards.prepare(books, tmp_path / "out", shard_bytes=300)
+    assert manifest.load(tmp_path / "out") == made
+    assert (made.dataset, made.codec, made.vocab_size) == ("pg19", {"name": "bytes"}, 259)
+    assert sum(shard.bytes for shard in made.splits["train"]) == 820
+    text = "".join(path.read_text() for path in sorted((books / "train").iterdir()))
+    words = sum(len(path.read_text().split()) for path in sorted((books / "train").iterdir()))
+    assert len(text) == 820
+    assert sum(shard.words for shard in made.splits["train"]) == words
+    manifest.check_contents(tmp_path / "out", made.splits["train"])
+
+
+def test_again_is_no_work(tmp_path, books, capsys, monkeypatch):
+    made = shards.prepare(books, tmp_path / "out")
+    monkeypatch.setattr(job, "write", None)
+    assert shards.prepare(books, tmp_path / "out") == made
+    assert "complete already" in capsys.readouterr().err
+
+
+def test_an_interrupted_set_goes_on_and_is_the_same(tmp_path, books, monkeypatch):
+    wanted = shards.prepare(books, tmp_path / "whole", shard_bytes=300)
+    write, written = job.write, []
+
+    def stop_after_one(plan, encoder):
+        if written:
+            raise KeyboardInterrupt
+        written.append(plan)
+        write(plan, encoder)
+
+    monkeypatch.setattr(job, "write", stop_after_one)
+    with pytest.raises(KeyboardInterrupt):
+        shards.prepare(books, tmp_path / "out", shard_bytes=300)
+    with pytest.raises(UserError, match="holds no manifest.json"):
+        ShardsTask(tmp_path / "out")
+    again = []
+    monkeypatch.setattr(
+        job, "write", lambda plan, encoder: again.append(plan) or write(plan, encoder)
+    )
+    assert shards.prepare(books, tmp_path / "out", shard_bytes=300) == wanted
+    assert written[0].file not in {plan.file for plan in again}
+    for file in (tmp_path / "whole").iterdir():
+        assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()
+
+
+@pytest.mark.parametrize("change", ["seed", "file", "size"])
+def test_another_set_is_not_written_over(tmp_path, books, change):
+    shards.prepare(books, tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    options = {"seed": 1} if change == "seed" else {}
+    if change == "file":
+        (books / "train/new.txt").write_text("new")
+    elif change == "size":
+        (books / "train/000.txt").write_text("longer" * 100)
+    with pytest.raises(UserError, match="holds other shards"):
+        shards.prepare(books, tmp_path / "out", **options)
+    assert before == {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+
+def test_files_that_cannot_be_read(tmp_path, books):
+    (books / "train/000.txt").write_bytes(b"\xff\xfe")
+    made = shards.prepare(books, tmp_path / "out")
+    skipped = [shard.skipped for shard in made.splits["train"] if shard.skipped]
+    assert [list(each) for each in skipped] == [["train/000.txt"]]
+    assert sum(shard.documents for shard in made.splits["train"]) == 2
+    with pytest.raises(UserError, match=r"000.txt' is not UTF-8"):
+        shards.prepare(books, tmp_path / "strict", strict=True)
+    assert not manifest.is_set(tmp_path / "strict")
+
+
+def test_a_set_of_nothing_is_refused(tmp_path):
+    (tmp_path / "books/train").mkdir(parents=True)
+    (tmp_path / "books/train/a.txt").write_bytes(b"\xff")
+    with pytest.raises(UserError, match="none of 1 files could be used, the first: .*not UTF-8"):
+        shards.prepare(tmp_path / "books", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: {**content, "schema_version": 99}, "has version 99"),
+        (lambda content: {**content, "token_bytes": 3}, "is torn"),
+        (lambda content: {**content, "codec": {"name": "morse"}}, "unknown codec 'morse'"),
+        (lambda content: {"schema_version": 1}, "is torn"),
+        (lambda content: [], "is torn"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused(tmp_path, books, change, message):
+    shards.prepare(books, tmp_path / "out")
+    file = tmp_path / "out/manifest.json"
+    file.write_text(json.dumps(change(json.loads(file.read_text()))))
+    with pytest.raises(UserError, match=message):
+        ShardsTask(tmp_path / "out")
+
+
+def test_an_empty_split_is_named(tmp_path, books):
+    shards.prepare(books, tmp_path / "out")
+    with pytest.raises(UserError, match=r"no document of the split 'test' \(there is train, valid"):
+        ShardsTask(tmp_path / "out").units("test")

@@ -1,0 +1,126 @@
+"""Shards hold every document once, in an order of their own, and are bytes that follow from it."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.errors import UserError
+from pipelines.prepare import shard_writer
+from pipelines.prepare.documents import Document
+from pipelines.prepare.encoders import Encoded
+
+
+def encode(document):
+    if "broken" in document.name:
+        raise UserError(f"{document.name} is broken")
+    return Encoded(np.arange(document.size, dtype=np.uint16), document.size, 2)
+
+
+def plan(sizes, folder="nowhere", shard_bytes=10, seed=0, strict=False, names="book"):
+    files = [Document(f"{names}{n}", f"/{n}", "whole", size) for n, size in enumerate(sizes)]
+    return shard_writer.plan(str(folder), "train", files, shard_bytes, seed, [], strict)
+
+
+def records(path):
+    features = {name: tf.io.FixedLenFeature((), tf.string) for name in ("name", "tokens")}
+    for record in tf.data.TFRecordDataset(str(path)):
+        example = tf.io.parse_example(record, features)
+        yield example["name"].numpy().decode(), np.frombuffer(example["tokens"].numpy(), "<u2")
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=30), st.integers(1, 100))
+def test_every_document_is_in_one_shard(sizes, shard_bytes):
+    plans = plan(sizes, shard_bytes=shard_bytes)
+    names = [document.name for each in plans for document in each.documents]
+    assert sorted(names) == sorted(f"book{n}" for n in range(len(sizes)))
+    assert all(each.documents for each in plans)
+    files = [each.file for each in plans]
+    assert files == [f"train-{n:05d}-of-{len(plans):05d}.tfrecord" for n in range(len(plans))]
+    for each in plans:  # but for the documents at its ends, a shard is no larger than asked
+        inner = sum(document.size for document in each.documents[1:-1])
+        number = min(len(sizes), max(1, round(sum(sizes) / shard_bytes)))
+        assert inner <= sum(sizes) / number
+
+
+def test_the_order_is_shuffled_by_seed():
+    orders = [
+        [d.name for p in plan([1] * 30, seed=seed) for d in p.documents] for seed in (0, 0, 1)
+    ]
+    assert orders[0] == orders[1] != orders[2]
+    assert orders[0] != sorted(orders[0])
+
+
+def test_a_shard_holds_tokens_and_names(tmp_path):
+    (one,) = plan([3, 5], tmp_path)
+    shard = shard_writer.write(one, encode)
+    assert [(name, tokens.tolist()) for name, tokens in records(tmp_path / shard.file)] == [
+        (document.name, list(range(document.size))) for document in one.documents
+    ]
+    lengths = [document.size for document in one.documents]
+    assert (shard.documents, shard.document_tokens, shard.document_bytes) == (2, lengths, lengths)
+    assert (shard.document_words, shard.words) == (2, 4)
+    assert shard.size == (tmp_path / shard.file).stat().st_size
+    assert shard_writer.read_report(one) == shard
+
+
+def test_what_is_done_is_not_done_again(tmp_path):
+    (one,) = plan([3, 5], tmp_path)
+    shard = shard_writer.write(one, encode)
+
+    def refuse(document):
+        raise AssertionError(document)
+
+    assert shard_writer.write(one, refuse) == shard
+
+
+@pytest.mark.parametrize("how", ["no report", "torn report", "torn shard", "other documents"])
+def test_what_is_not_whole_is_done_again(tmp_path, how):
+    (one,) = plan([3, 5], tmp_path)
+    wanted = shard_writer.write(one, encode)
+    path = tmp_path / wanted.file
+    report = tmp_path / (wanted.file + shard_writer.REPORT)
+    if how == "no report":
+        report.unlink()
+    elif how == "torn report":
+        report.write_text(report.read_text()[:40])
+    elif how == "torn shard":
+        os.truncate(path, 20)
+    else:
+        (one,) = plan([3, 5], tmp_path, names="other")
+    assert shard_writer.read_report(one) is None
+    assert shard_writer.write(one, encode).documents == 2
+    assert [name for name, _ in records(path)] == [document.name for document in one.documents]
+    if how != "other documents":
+        assert shard_writer.read_report(one) == wanted  # byte for byte
+
+
+def test_broken_documents_are_left_out_and_named(tmp_path):
+    files = [Document(name, f"/{name}", "whole", 4) for name in ("good", "broken1", "broken2")]
+    (one,) = shard_writer.plan(str(tmp_path), "train", files, 100, 0, [], False)
+    shard = shard_writer.write(one, encode)
+    assert shard.documents == 1
+    assert shard.skipped == {"broken1": "broken1 is broken", "broken2": "broken2 is broken"}
+
+
+def test_strict_stops_at_a_broken_document(tmp_path):
+    files = [Document(name, f"/{name}", "whole", 4) for name in ("good", "broken1")]
+    (one,) = shard_writer.plan(str(tmp_path), "train", files, 100, 0, [], True)
+    with pytest.raises(UserError, match="broken1 is broken"):
+        shard_writer.write(one, encode)
+    assert not (tmp_path / one.file).exists()
+    shard_writer.write_failure(one, UserError("broken1 is broken"))
+    assert shard_writer.read_report(one) == "broken1 is broken"
+
+
+def test_what_killed_writers_left_is_removed(tmp_path):
+    (one,) = plan([3], tmp_path)
+    shard_writer.write(one, encode)
+    (tmp_path / f"{one.file}.writing-abc").write_bytes(b"half")
+    shard_writer.clean(str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == [one.file, one.file + shard_writer.REPORT]
+    assert json.loads((tmp_path / (one.file + shard_writer.REPORT)).read_text())

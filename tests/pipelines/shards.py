@@ -1,0 +1,26 @@
+"""Small sets of shards, made without Beam."""
+
+import random
+
+from pipelines.prepare import documents, encoders, job
+
+
+def write_books(folder, sizes, split="train", seed=0):
+    """Text files of so many bytes, each with letters of its own: no stretch of 8 comes twice."""
+    random_ = random.Random(f"{seed}{split}")
+    (folder / split).mkdir(parents=True, exist_ok=True)
+    for number, size in enumerate(sizes):
+        text = "".join(random_.choices("abcdefghijklmnopqrstuvwxyz \n", k=size - 1)) + "."
+        (folder / split / f"{number:03d}.txt").write_text(text)
+
+
+def prepare(source, output, shard_bytes=1000, seed=0, strict=False, dataset="pg19", encoder=None):
+    """The manifest of a set that was written shard after shard."""
+    encoder = encoder or encoders.make_encoder(dataset, "bytes")
+
+    def write_all(plans):
+        for plan in plans:
+            job.write(plan, encoder)
+
+    found = documents.find(dataset, str(source))
+    return job.prepare(dataset, found, encoder, str(output), shard_bytes, seed, strict, write_all)
