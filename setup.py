@@ -26,7 +26,7 @@ DATA = [
     "tensorflow-text==2.20.1",
 ]
 # `pipelines.prepare`. Beam runs the same command on two cores and on Dataflow, Flink or Spark.
-PREPARE = ["apache-beam==2.77.0"]
+PREPARE = ["apache-beam==2.77.0", "sentencepiece==0.2.3"]
 TRAIN = [
     "gin-config==0.5.0",
     "tf-models-official==2.20.0",  # holds `orbit`
@@ -74,7 +74,7 @@ setup(
         "jax": JAX,
         "data": DATA,
         "train": TRAIN,
-        "prepare": [*TRAIN, *PREPARE],
+        "prepare": [*DATA, *TRAIN, *PREPARE],
         "io": IO,
         "serve": SERVE,
         "benchmark": BENCHMARK,

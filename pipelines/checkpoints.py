@@ -99,19 +99,24 @@ def _without_names(value):
 
 
 def write_text(path, text):
+    """Writes a small text file whole or not at all; see `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path, content):
     """Writes a small file whole or not at all.
 
     Args:
         path: str, local or remote.
-        text: str.
+        content: bytes.
 
     Raises:
         UserError: it cannot be written.
     """
     unfinished = f"{path}.unfinished"
     with user_errors(tf.errors.OpError):
-        with tf.io.gfile.GFile(unfinished, "w") as file:
-            file.write(text)
+        with tf.io.gfile.GFile(unfinished, "wb") as file:
+            file.write(content)
         tf.io.gfile.rename(unfinished, path, overwrite=True)
 
 

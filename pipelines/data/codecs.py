@@ -38,11 +38,13 @@ def make_codec(config, path):
         path: str. Folder of the shards, where a tokenizer file lies.
 
     Raises:
-        UserError: an unknown one.
+        UserError: an unknown one, or a tokenizer file that is not the one it was.
     """
-    del path
-    if config.get("name") == "bytes":
+    name = config.get("name")
+    if name == "bytes":
         return ByteText()
-    raise UserError(
-        f"unknown codec {config.get('name')!r} in the manifest: is the program too old?"
-    )
+    if name == "sentencepiece":
+        from pipelines.data.sentencepiece_text import SentencePieceText
+
+        return SentencePieceText.load(f"{path.rstrip('/')}/{config['file']}", config["sha256"])
+    raise UserError(f"unknown codec {name!r} in the manifest: is the program too old?")

@@ -1,9 +1,14 @@
-"""python -m pipelines.prepare: raw data to token shards; `inspect PATH` shows what shards hold."""
+"""python -m pipelines.prepare: raw data to token shards.
+
+`python -m pipelines.prepare tokenizer` trains a SentencePiece model, `python -m pipelines.prepare
+inspect PATH` shows what shards hold.
+"""
 
 import functools
 import sys
 
 from pipelines import command_line
+from pipelines.checks import check_integer
 from pipelines.errors import UserError
 
 
@@ -14,8 +19,9 @@ def main(arguments=None):
         arguments: list of str, or None for the command line's.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["inspect"]:
-        return _inspect(arguments[1:])
+    commands = {"inspect": _inspect, "tokenizer": _tokenizer}
+    if arguments and arguments[0] in commands:
+        return commands[arguments[0]](arguments[1:])
     flags = command_line.parser("pipelines.prepare", __doc__)
     flags.add_argument(
         "--dataset",
@@ -24,7 +30,12 @@ def main(arguments=None):
     )
     flags.add_argument("--input", required=True, type=command_line.path, metavar="DIR")
     flags.add_argument("--output", required=True, type=command_line.path, metavar="DIR")
-    flags.add_argument("--tokenizer", default="bytes", type=command_line.path, help="of text")
+    flags.add_argument(
+        "--tokenizer",
+        default="bytes",
+        type=command_line.path,
+        help="of text: bytes, or the file of a SentencePiece model",
+    )
     flags.add_argument("--shard_megabytes", type=float, default=64, help="of input, about")
     flags.add_argument("--seed", type=int, default=0, help="of the order of the documents")
     flags.add_argument(
@@ -65,6 +76,21 @@ def _inspect(arguments):
     from pipelines.prepare import summary
 
     summary.show(manifest.load(flags.path))
+
+
+def _tokenizer(arguments):
+    flags = command_line.parser("pipelines.prepare tokenizer", "trains a SentencePiece model")
+    flags.add_argument("--input", required=True, type=command_line.path, metavar="DIR")
+    flags.add_argument("--output", required=True, type=command_line.path, metavar="FILE.model")
+    flags.add_argument("--vocab_size", type=int, default=32000, help="reserved ids included")
+    flags.add_argument("--sentences", type=int, default=1_000_000, help="lines to learn from")
+    flags = flags.parse_args(arguments)
+    check_integer("--vocab_size", flags.vocab_size, least=300, most=2**16 + 3)
+    check_integer("--sentences", flags.sentences)
+
+    from pipelines.prepare import tokenizer
+
+    tokenizer.train(flags.input, flags.output, flags.vocab_size, flags.sentences)
 
 
 if __name__ == "__main__":

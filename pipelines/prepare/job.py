@@ -6,7 +6,7 @@ import sys
 
 import tensorflow as tf
 
-from pipelines.checkpoints import write_text
+from pipelines.checkpoints import write_bytes, write_text
 from pipelines.data import manifest
 from pipelines.data.manifest import Manifest, Shard
 from pipelines.errors import UserError
@@ -67,6 +67,8 @@ def prepare(dataset, documents, encoder, folder, shard_bytes, seed, strict, writ
         splits=splits,
     )
     shard_writer.clean(folder)
+    for name, content in encoder.files.items():
+        write_bytes(tf.io.gfile.join(folder, name), content)
     write_text(tf.io.gfile.join(folder, manifest.FILE), made.to_json())
     return made
 

@@ -52,7 +52,7 @@ def test_books_are_prepared_and_looked_at(tmp_path):
     [
         (["--shard_megabytes=0"], "--shard_megabytes must be positive"),
         (["--tokeniser=bytes"], "unknown flag --tokeniser=bytes"),
-        (["--tokenizer=morse"], "unknown --tokenizer=morse"),
+        (["--tokenizer=morse"], "--tokenizer is bytes, or a model file"),
         (["--dataset=pg18"], "unknown --dataset=pg18"),
         (["--strict"], "is not UTF-8"),
     ],
