@@ -16,7 +16,7 @@ from pipelines.prepare import encoders, tokenizer
 from pipelines.prepare.__main__ import main
 from tests.pipelines import shards
 
-WORDS = [
+WORDS = ("the", "a", "whale", "sea", "of", "and", "to", "in", "", "that", "his", "\t", "é", "漢")
     "the",
     "a",
     "whale",
