@@ -9,9 +9,10 @@ pitch), 100 time shifts of 10 ms … 1 s, and 32 velocities, each for 4 of MIDI'
   there is nothing after the last note-off.
 - At one point in time, note-offs come before note-ons, and both go by rising pitch. A velocity
   stands before the first note-on, and before each that differs from the one before it.
-- A note shorter than a step gets one step. One that still sounds when its pitch is struck again
-  ends there. Notes of one pitch that start at the same point become one: the loudest of them, as
-  long as the longest.
+- A note whose onset and offset go to the same point gets the step before that point if it ended
+  before it, or else the step after it. So its onset or its offset may be up to 10 ms away.
+- A note that still sounds when its pitch is struck again ends there. Notes of one pitch that start
+  at the same point become one: the loudest of them, as long as the longest.
 
 Reference:
     Oore et al., This Time with Feeling (https://arxiv.org/abs/1808.03715).
@@ -58,10 +59,7 @@ def encode(notes):
     """
     notes = check_notes(notes)
     onsets, offsets, pitches, bins = end_at_restrike(
-        np.rint(notes["onset"] * STEPS_PER_SECOND),
-        np.rint(notes["offset"] * STEPS_PER_SECOND),
-        notes["pitch"],
-        notes["velocity"] // _BIN_WIDTH,
+        *_to_grid(notes), notes["pitch"], notes["velocity"] // _BIN_WIDTH
     )
     steps = np.concatenate([offsets, onsets])
     ids = np.concatenate([NOTE_OFF + pitches, NOTE_ON + pitches])
@@ -121,6 +119,18 @@ def decode(ids):
         pitches,
         bins * _BIN_WIDTH + _BIN_WIDTH // 2,
     )
+
+
+def _to_grid(notes):
+    """Onsets and offsets in steps, int64 (N,) each."""
+    exact = notes["offset"] * STEPS_PER_SECOND
+    onsets = np.rint(notes["onset"] * STEPS_PER_SECOND).astype(np.int64)
+    offsets = np.rint(exact).astype(np.int64)
+    is_before = (onsets == offsets) & (exact < offsets)
+    # Unless it would meet another note of its pitch there, and become one with it.
+    places = onsets * NUM_PITCHES + notes["pitch"]
+    is_before &= ~np.isin(places - NUM_PITCHES, places)
+    return onsets - is_before, offsets
 
 
 def _latest(values, before):
