@@ -33,6 +33,8 @@ TRAIN = [
     # tf-models-official brings tensorflow-hub, which imports pkg_resources: gone in setuptools 82.
     "setuptools<81",
 ]
+# Reads MIDI message by message: symusic and pretty_midi lose the channels of notes and pedals.
+PREPARE = ["mido==1.3.3"]
 # On TensorFlow 2.17 and later only the parts of it written in Python work, so nothing requires it.
 IO = ["tensorflow-io==0.37.1"]
 # Draws what `pipelines.benchmark sweep` measured; the measurements do without.
@@ -43,6 +45,7 @@ DEV = [
     *JAX,
     *DATA,
     *TRAIN,
+    *PREPARE,
     *SERVE,
     *BENCHMARK,
     "pytest>=9,<10",
@@ -71,6 +74,7 @@ setup(
         "jax": JAX,
         "data": DATA,
         "train": TRAIN,
+        "prepare": PREPARE,
         "io": IO,
         "serve": SERVE,
         "benchmark": BENCHMARK,
