@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from keras_perceiver_ar.codecs import byte_codec, event_ids, performance_codec
+from keras_perceiver_ar.codecs import byte_codec, event_ids, image_codec, performance_codec
 
 
 def test_every_codec_reserves_the_same_ids():
     assert (event_ids.PAD, event_ids.EOS, event_ids.SOS, event_ids.NUM_RESERVED) == (0, 1, 2, 3)
-    for codec in (byte_codec, performance_codec):
+    for codec in (byte_codec, image_codec, performance_codec):
         assert (codec.PAD, codec.EOS, codec.SOS) == (0, 1, 2)
 
 
