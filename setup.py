@@ -33,8 +33,11 @@ TRAIN = [
     # tf-models-official brings tensorflow-hub, which imports pkg_resources: gone in setuptools 82.
     "setuptools<81",
 ]
-# Reads MIDI message by message: symusic and pretty_midi lose the channels of notes and pedals.
-PREPARE = ["mido==1.3.3"]
+PREPARE = [
+    # Gives MIDI message by message: symusic and pretty_midi lose the channels of notes and pedals.
+    "mido==1.3.3",
+    "pillow>=12,<13",
+]
 # On TensorFlow 2.17 and later only the parts of it written in Python work, so nothing requires it.
 IO = ["tensorflow-io==0.37.1"]
 # Draws what `pipelines.benchmark sweep` measured; the measurements do without.
