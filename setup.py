@@ -25,8 +25,6 @@ DATA = [
     "importlib_resources>=6",
     "tensorflow-text==2.20.1",
 ]
-# `pipelines.prepare`. Beam runs the same command on two cores and on Dataflow, Flink or Spark.
-PREPARE = ["apache-beam==2.77.0", "sentencepiece==0.2.3"]
 TRAIN = [
     "gin-config==0.5.0",
     "tf-models-official==2.20.0",  # holds `orbit`
@@ -34,6 +32,14 @@ TRAIN = [
     "rich>=13",
     # tf-models-official brings tensorflow-hub, which imports pkg_resources: gone in setuptools 82.
     "setuptools<81",
+]
+PREPARE = [
+    # Runs the same command on two cores and on Dataflow, Flink or Spark.
+    "apache-beam==2.77.0",
+    "sentencepiece==0.2.3",
+    # Gives MIDI message by message: symusic and pretty_midi lose the channels of notes and pedals.
+    "mido==1.3.3",
+    "pillow>=12,<13",
 ]
 # On TensorFlow 2.17 and later only the parts of it written in Python work, so nothing requires it.
 IO = ["tensorflow-io==0.37.1"]

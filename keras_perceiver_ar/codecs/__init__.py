@@ -5,3 +5,7 @@ at 3.
 """
 
 from keras_perceiver_ar.codecs import byte_codec as byte_codec
+from keras_perceiver_ar.codecs import image_codec as image_codec
+from keras_perceiver_ar.codecs import notes as notes
+from keras_perceiver_ar.codecs import performance_augmentation as performance_augmentation
+from keras_perceiver_ar.codecs import performance_codec as performance_codec

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-PAD = 0
-EOS = 1
-SOS = 2
-NUM_RESERVED = 3
+from keras_perceiver_ar.codecs.event_ids import EOS as EOS
+from keras_perceiver_ar.codecs.event_ids import NUM_RESERVED, check_ids
+from keras_perceiver_ar.codecs.event_ids import PAD as PAD
+from keras_perceiver_ar.codecs.event_ids import SOS as SOS
+
 VOCAB_SIZE = NUM_RESERVED + 256
 
 
@@ -45,15 +46,6 @@ def decode(ids):
         TypeError: `ids` are not integers.
         ValueError: an id outside 0 … 258, or more than one dimension.
     """
-    ids = np.asarray(ids)
-    if ids.ndim != 1:
-        raise ValueError(f"`ids` must have one dimension, got shape {ids.shape}.")
-    if not ids.size:
-        return ""
-    if not np.issubdtype(ids.dtype, np.integer):
-        raise TypeError(f"`ids` must be integers, got {ids.dtype}.")
-    if ids.min() < 0 or ids.max() >= VOCAB_SIZE:
-        outside = ids[(ids < 0) | (ids >= VOCAB_SIZE)][0]
-        raise ValueError(f"`ids` must lie in 0 … {VOCAB_SIZE - 1}, got {outside}.")
+    ids = check_ids(ids, VOCAB_SIZE)
     data = ids[ids >= NUM_RESERVED] - NUM_RESERVED
     return data.astype(np.uint8).tobytes().decode("utf-8", errors="replace")

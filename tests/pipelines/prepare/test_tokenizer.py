@@ -17,25 +17,6 @@ from pipelines.prepare.__main__ import main
 from tests.pipelines import shards
 
 WORDS = ("the", "a", "whale", "sea", "of", "and", "to", "in", "", "that", "his", "\t", "é", "漢")
-    "the",
-    "a",
-    "whale",
-    "ship",
-    "sea",
-    "captain",
-    "of",
-    "and",
-    "to",
-    "in",
-    "",
-    "that",
-    "his",
-    "it",
-    "was",
-    "\t",
-    "é",
-    "漢",
-]
 
 
 @pytest.fixture(scope="module")
