@@ -4,6 +4,7 @@ Milakov & Gimelshein, arXiv 1805.02867 (the softmax of a stream); Rabe & Staats,
 and Dao et al., arXiv 2205.14135 (a backward pass that computes the scores again).
 """
 
+import keras
 from keras import ops
 
 from keras_perceiver_ar import randomness
@@ -11,6 +12,8 @@ from keras_perceiver_ar.attention.dense import MASKED_SCORE, dense_attention, ma
 from keras_perceiver_ar.masks import StepMask
 
 BLOCK = 512
+# Below every score that is a number, MASKED_SCORE too.
+LEAST = -3e38
 # Blocks whose gradients are held in one buffer. TensorFlow copies the whole buffer for every block
 # that is written to it (tensor_scatter_nd_update on a CPU); those of its loops it fills in place.
 GROUP = 16
@@ -44,7 +47,7 @@ def blockwise_attention(query, key, value, mask, block=None, dropout=0.0, seed=N
             upstream = arguments[0] if upstream is None else upstream
             return blocks.backward(query, key, value, output, top, denominator, upstream)
 
-        return output, gradient
+        return ops.cast(output, value.dtype), gradient
 
     return ops.custom_gradient(attend)(query, key, value)
 
@@ -94,7 +97,7 @@ class _Blocks:
         return randomness.dropout(weights, self.dropout, randomness.fold_in(self.seed, index))
 
     def forward(self, query, key, value):
-        """The output, and of each query its highest score and the sum of exp(score − highest)."""
+        """The output, and of each query its highest score and Σ exp(score − highest): float32."""
         batch, num_queries = ops.shape(query)[0], ops.shape(query)[1]
         num_heads, width = query.shape[2], value.shape[-1]
         shape = (batch, num_heads, num_queries)
@@ -112,26 +115,35 @@ class _Blocks:
             return highest, denominator, numerator
 
         state = (
-            ops.full(shape, -float("inf"), "float32"),
+            # Not −∞: a block of nothing but −∞ must leave a number behind.
+            ops.full(shape, LEAST, "float32"),
             ops.zeros(shape, "float32"),
             ops.zeros((*shape, width), "float32"),
         )
         top, denominator, numerator = ops.fori_loop(0, self.count, add, state)
         output = ops.transpose(numerator / denominator[..., None], (0, 2, 1, 3))
-        return ops.cast(output, value.dtype), top, denominator
+        return output, top, denominator
 
     def backward(self, query, key, value, output, top, denominator, upstream):
         """Gradients of query, key and value."""
         upstream = ops.cast(upstream, value.dtype)
         # What the softmax subtracts: Σ P · dP over the keys is upstream · output.
-        product = ops.cast(upstream, "float32") * ops.cast(output, "float32")
+        product = ops.cast(upstream, "float32") * output
         subtracted = ops.transpose(ops.sum(product, axis=-1), (0, 2, 1))[..., None]
 
         def write(buffer, index, part):
-            return ops.scatter_update(buffer, ops.reshape(index, (1, 1)), part[None])
+            place, part = ops.reshape(index, (1, 1)), part[None]
+            if not key.shape[0]:  # TensorFlow refuses to write to an array without elements
+                some = ops.minimum(ops.shape(key)[0], 1)
+                place, part = place[:some], part[:some]
+            return ops.scatter_update(buffer, place, part)
+
+        # In 16 bits dP is rounded, and Σ P · dP is not quite what is subtracted: the rest, times the
+        # mean of the keys, can be the larger part of a query's gradient.
+        narrow = keras.backend.standardize_dtype(query.dtype) != "float32"
 
         def add(index, first, state):
-            query_gradient, key_gradient, value_gradient = state
+            query_gradient, key_gradient, value_gradient, *correction = state
             block = first + index
             key_block = self._take(key, block)
             scores = self._scores(query, key, block)
@@ -140,18 +152,23 @@ class _Blocks:
             of_values = ops.einsum("bhnm,bnhd->bmhd", dropped, upstream)
             change = ops.einsum("bnhd,bmhd->bhnm", upstream, self._take(value, block))
             change = self._drop(ops.cast(change, "float32"), block)
-            change = ops.cast(weights * (change - subtracted), query.dtype)
+            change = weights * (change - subtracted)
             # Scores that were set have no gradient; it is not 0 where nothing else was there.
             change = ops.where(scores > 0.5 * MASKED_SCORE, change, ops.zeros_like(change))
+            if narrow:
+                left, mean_key = correction
+                weights = ops.cast(weights, key.dtype)
+                mean = ops.einsum("bhnm,bmhd->bnhd", weights, key_block)
+                correction = left + ops.sum(change, axis=-1), mean_key + ops.cast(mean, "float32")
+            change = ops.cast(change, query.dtype)
             of_keys = ops.einsum("bhnm,bnhd->bmhd", change, query)
             of_query = ops.einsum("bhnm,bmhd->bnhd", change, key_block)
             return (
                 query_gradient + ops.cast(of_query, "float32"),
                 write(key_gradient, index, of_keys),
                 write(value_gradient, index, of_values),
+                *correction,
             )
-
-        shape = (self.per_group, ops.shape(key)[0], self.size, key.shape[2])
 
         def add_group(state, number):
             first = number * self.per_group
@@ -160,15 +177,21 @@ class _Blocks:
             )
             return state, state  # Keras wants to collect what is carried
 
+        shape = (self.per_group, ops.shape(key)[0], self.size, key.shape[2])
         state = (
             ops.zeros(ops.shape(query), "float32"),
             ops.zeros((*shape, key.shape[-1]), key.dtype),
             ops.zeros((*shape, value.shape[-1]), value.dtype),
         )
+        if narrow:
+            state = (*state, ops.zeros_like(top), ops.zeros(ops.shape(query), "float32"))
         groups = ops.arange(self.num_groups, dtype="int32")
-        (query_gradient, *_), (_, *parts) = ops.scan(add_group, state, groups)
+        (query_gradient, _, _, *correction), (_, *parts) = ops.scan(add_group, state, groups)
+        if narrow:
+            left, mean_key = correction
+            query_gradient = query_gradient - ops.swapaxes(left, 1, 2)[..., None] * mean_key
         query_gradient = ops.cast(query_gradient, query.dtype)
-        return query_gradient, *(self._join(part) for part in parts)
+        return query_gradient, *(self._join(part) for part in parts[:2])
 
     def _join(self, parts):
         """(groups, blocks, B, size, H, D) → (B, M, H, D)."""

@@ -1,7 +1,17 @@
 """From the tokens of a set of shards to what they stand for, and back, by the manifest's word."""
 
-from keras_perceiver_ar.codecs import byte_codec
+import hashlib
+import io
+
+import numpy as np
+import tensorflow as tf
+
+from keras_perceiver_ar.codecs import byte_codec, image_codec, performance_codec
+from pipelines import image_files, midi_files
+from pipelines.command_line import user_errors
 from pipelines.errors import UserError
+
+ORDER_FILE = "order.npy"
 
 
 class ByteText:
@@ -30,6 +40,59 @@ class ByteText:
         return byte_codec.decode(token_ids)
 
 
+class Image:
+    """Square images as colour values.
+
+    Args:
+        size: int. Side.
+        order: str or int32 (T,), of `image_codec.order`.
+    """
+
+    metrics = ("bits_per_dim",)
+    is_text = False
+    vocab_size = image_codec.VOCAB_SIZE
+
+    def __init__(self, size, order):
+        self.size, self.order = size, order
+        of_values = image_codec.positions(size, order)
+        self.positions = np.concatenate([[image_codec.SOS_POSITION], of_values]).astype(np.int32)
+
+    def encode(self, prompt):
+        """Ids of the beginning of an image: of nothing, so far."""
+        if prompt:
+            raise UserError("images take no prompt of text: leave --prompt out")
+        return []
+
+    def decode(self, token_ids):
+        """uint8 (S, S, 3): the image; what has not been drawn is black."""
+        return image_codec.decode(token_ids, self.size, self.order)
+
+    def write(self, token_ids, path):
+        """Writes an image as PNG."""
+        image_files.write_grid(self.decode(token_ids)[None], path)
+
+
+class Performance:
+    """Piano performances as MIDI events."""
+
+    metrics = ()
+    is_text = False
+    positions = None
+    vocab_size = performance_codec.VOCAB_SIZE
+
+    def encode(self, prompt):
+        """Ids of the beginning of a performance: of nothing, or of a MIDI file."""
+        return performance_codec.encode(midi_files.read(prompt)) if prompt else []
+
+    def decode(self, token_ids):
+        """Records (N,) of notes."""
+        return performance_codec.decode(token_ids)
+
+    def write(self, token_ids, path):
+        """Writes a MIDI file."""
+        midi_files.write(self.decode(token_ids), path)
+
+
 def make_codec(config, path):
     """The codec that a manifest names.
 
@@ -38,7 +101,7 @@ def make_codec(config, path):
         path: str. Folder of the shards, where a tokenizer file lies.
 
     Raises:
-        UserError: an unknown one, or a tokenizer file that is not the one it was.
+        UserError: an unknown one, or a file beside the shards that is not the one it was.
     """
     name = config.get("name")
     if name == "bytes":
@@ -46,5 +109,33 @@ def make_codec(config, path):
     if name == "sentencepiece":
         from pipelines.data.sentencepiece_text import SentencePieceText
 
-        return SentencePieceText.load(f"{path.rstrip('/')}/{config['file']}", config["sha256"])
+        return SentencePieceText(_same_file(path, config["file"], config["sha256"]), path)
+    if name == "image":
+        order = config["order"]
+        if "sha256" in config:
+            order = np.load(io.BytesIO(_same_file(path, order, config["sha256"])))
+        return Image(config["size"], order)
+    if name == "performance":
+        return Performance()
     raise UserError(f"unknown codec {name!r} in the manifest: is the program too old?")
+
+
+def read_file(path, hint=""):
+    """Bytes of a file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    with user_errors(tf.errors.OpError, hint=hint), tf.io.gfile.GFile(path, "rb") as file:
+        return file.read()
+
+
+def _same_file(folder, name, sha256):
+    path = tf.io.gfile.join(folder, name)
+    content = read_file(path)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise UserError(
+            f"{path!r} is not the file that the shards were made with: copy the whole folder "
+            "again, or prepare it anew"
+        )
+    return content

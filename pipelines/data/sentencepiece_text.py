@@ -4,8 +4,6 @@ Kudo & Richardson, arXiv 1808.06226. A model file must keep id 0 for padding, 1 
 for the start, as those do that `pipelines.prepare tokenizer` trains.
 """
 
-import hashlib
-
 import tensorflow as tf
 import tensorflow_text as tf_text
 
@@ -41,25 +39,6 @@ class SentencePieceText:
                 "tokenizer`, or with --pad_id=0 --eos_id=1 --bos_id=2 --unk_id=3"
             )
 
-    @classmethod
-    def load(cls, path, sha256=None):
-        """Reads a model file.
-
-        Args:
-            path: str, local or `gs://…`.
-            sha256: str or None. What the file must be.
-
-        Raises:
-            UserError: no such file, or another one.
-        """
-        model = read_model(path)
-        if sha256 is not None and hashlib.sha256(model).hexdigest() != sha256:
-            raise UserError(
-                f"{path!r} is not the tokenizer that the shards were made with: copy the whole "
-                "folder again, or prepare it anew"
-            )
-        return cls(model, path)
-
     def encode(self, prompt):
         """int32 (T,): ids of a text, str or UTF-8 bytes."""
         with user_errors(UnicodeEncodeError):
@@ -70,14 +49,3 @@ class SentencePieceText:
         """The text of ids; reserved ones are dropped."""
         ids = tf.constant([int(i) for i in token_ids if i >= NUM_RESERVED], tf.int32)
         return self.tokenizer.detokenize(ids).numpy().decode(errors="replace")
-
-
-def read_model(path):
-    """Bytes of a model file.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    unreadable = user_errors(tf.errors.OpError, hint=" (--tokenizer is bytes, or a model file)")
-    with unreadable, tf.io.gfile.GFile(path, "rb") as file:
-        return file.read()

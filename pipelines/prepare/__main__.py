@@ -26,7 +26,8 @@ def main(arguments=None):
     flags.add_argument(
         "--dataset",
         required=True,
-        help="what the input is: pg19 (its layout), text (any folder of .txt files)",
+        help="what the input is: pg19 (its layout), text (any folder of .txt files), "
+        "imagenet64 (any folder of images), maestro (its layout)",
     )
     flags.add_argument("--input", required=True, type=command_line.path, metavar="DIR")
     flags.add_argument("--output", required=True, type=command_line.path, metavar="DIR")
@@ -35,6 +36,13 @@ def main(arguments=None):
         default="bytes",
         type=command_line.path,
         help="of text: bytes, or the file of a SentencePiece model",
+    )
+    flags.add_argument("--image_size", type=int, default=64, help="side of images in pixels")
+    flags.add_argument(
+        "--order",
+        default="raster",
+        type=command_line.path,
+        help="of colour values in images: raster, rgb, or a .npy file with a permutation",
     )
     flags.add_argument("--shard_megabytes", type=float, default=64, help="of input, about")
     flags.add_argument("--seed", type=int, default=0, help="of the order of the documents")
@@ -52,7 +60,7 @@ def main(arguments=None):
 
     beam_runner.check_flags(beam_flags)
     found = documents.find(flags.dataset, flags.input)
-    encoder = encoders.make_encoder(flags.dataset, flags.tokenizer)
+    encoder = encoders.make_encoder(flags.dataset, flags.tokenizer, flags.image_size, flags.order)
     made = job.prepare(
         flags.dataset,
         found,

@@ -1,13 +1,19 @@
 """The raw data that there is: which files are documents of which split."""
 
+import csv
+import hashlib
+import io
 import os
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from pipelines.command_line import user_errors
 from pipelines.data import corpus
 from pipelines.data.batches import SPLITS
 from pipelines.errors import UserError
+
+_IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 
 
 class Document(NamedTuple):
@@ -48,7 +54,80 @@ def find_text(folder):
     return documents
 
 
-FINDERS = {"pg19": find_text, "text": find_text}
+def find_images(folder):
+    """Image files: folders `train…`, `valid…` and `test…`, or one folder without them.
+
+    `train_64x64` and `valid_64x64` are those of downsampled ImageNet. Of files without a split, a
+    twentieth is for validation: which, follows from their names.
+
+    Returns:
+        dict of str to list of `Document`.
+
+    Raises:
+        UserError: no such folder, or no images in it.
+    """
+    if not tf.io.gfile.isdir(folder):
+        raise UserError(f"no folder {folder!r}: give one with images")
+    paths = [
+        tf.io.gfile.join(directory, name)
+        for directory, _, names in tf.io.gfile.walk(folder)
+        for name in names
+        if name.lower().endswith(_IMAGES) and not name.startswith(".")
+    ]
+    if not paths:
+        raise UserError(f"no images in {folder!r}: they are named {', '.join(_IMAGES)}")
+    paths.sort()
+    names = [os.path.relpath(path, folder) for path in paths]
+    sizes = corpus.sizes(paths, folder)
+    has_splits = all(_split_of(name) for name in names)
+    documents = {}
+    for name, path, size in zip(names, paths, sizes, strict=True):
+        split = _split_of(name) if has_splits else _drawn_split(name)
+        documents.setdefault(split, []).append(Document(name, path, "whole", size))
+    return documents
+
+
+def find_music(folder):
+    """MIDI files as MAESTRO lays them out: a table `maestro-v….csv` says the split of each.
+
+    Returns:
+        dict of str to list of `Document`.
+
+    Raises:
+        UserError: no table, or more than one, a split that there is not, or a file that is missing.
+    """
+    tables = sorted(tf.io.gfile.glob(tf.io.gfile.join(folder, "maestro-v*.csv")))
+    if len(tables) != 1:
+        raise UserError(
+            f"{folder!r} holds {len(tables)} tables maestro-v*.csv, not one: give MAESTRO's folder"
+        )
+    with user_errors(tf.errors.OpError), tf.io.gfile.GFile(tables[0]) as file:
+        rows = list(csv.DictReader(io.StringIO(file.read())))
+    if not rows or not {"midi_filename", "split"} <= rows[0].keys():
+        raise UserError(f"{tables[0]!r} has no columns midi_filename and split: copy it again")
+    for row in rows:
+        if row["split"] not in SPLITS:
+            raise UserError(f"{tables[0]!r} has a row of split {row['split']!r}: copy it again")
+    paths = [tf.io.gfile.join(folder, row["midi_filename"]) for row in rows]
+    documents = {}
+    for row, path, size in zip(rows, paths, corpus.sizes(paths, folder), strict=True):
+        document = Document(row["midi_filename"], path, "whole", size)
+        documents.setdefault(row["split"], []).append(document)
+    return documents
+
+
+def _split_of(name):
+    """The split that a path's first folder is named for, or None."""
+    first = name.split("/")[0].lower() if "/" in name else ""
+    kinds = {"train": "train", "val": "validation", "test": "test"}
+    return next((split for start, split in kinds.items() if first.startswith(start)), None)
+
+
+def _drawn_split(name):
+    return "validation" if hashlib.sha256(name.encode()).digest()[0] < 13 else "train"
+
+
+FINDERS = {"pg19": find_text, "text": find_text, "imagenet64": find_images, "maestro": find_music}
 
 
 def find(dataset, folder):

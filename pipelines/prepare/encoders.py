@@ -1,15 +1,20 @@
 """From a document's file to its tokens."""
 
 import hashlib
+import io
 import types
 from typing import NamedTuple
 
 import numpy as np
 
-from keras_perceiver_ar.codecs import byte_codec
+from keras_perceiver_ar.codecs import byte_codec, image_codec, performance_codec
 from keras_perceiver_ar.codecs.byte_codec import NUM_RESERVED
-from pipelines.data import corpus
-from pipelines.data.sentencepiece_text import SentencePieceText, read_model
+from pipelines import image_files, midi_files
+from pipelines.checks import check_integer
+from pipelines.command_line import user_errors
+from pipelines.data import codecs, corpus
+from pipelines.data.codecs import read_file
+from pipelines.data.sentencepiece_text import SentencePieceText
 from pipelines.errors import UserError
 
 
@@ -68,7 +73,7 @@ class SentencePieceEncoder:
     ends = True
 
     def __init__(self, path):
-        self.model = read_model(path)
+        self.model = read_file(path, " (--tokenizer is bytes, or a model file)")
         self._text = SentencePieceText(self.model, path)
         self.vocab_size = self._text.vocab_size
         if self.vocab_size > 2**16 + NUM_RESERVED:
@@ -112,15 +117,81 @@ def _read(document):
     return data
 
 
-def make_encoder(dataset, tokenizer):
+class ImageEncoder:
+    """Images as colour values in an order.
+
+    Args:
+        size: int. Side of the square that every image becomes.
+        order: str. "raster", "rgb", or the path of a .npy file with a permutation of its values.
+
+    Raises:
+        UserError: an order that is none for the size.
+    """
+
+    vocab_size = image_codec.VOCAB_SIZE
+    token_bytes = 1
+    ends = False
+
+    def __init__(self, size, order):
+        check_integer("--image_size", size)
+        self.size, self.order = size, order
+        self.files = {}
+        if order not in image_codec.ORDERS:
+            with user_errors(ValueError, TypeError, EOFError, hint=f" (--order={order})"):
+                self.order = np.load(io.BytesIO(read_file(order)), allow_pickle=False)
+                self.order = image_codec.order(size, self.order)
+            stream = io.BytesIO()
+            np.save(stream, self.order)
+            self.files = {codecs.ORDER_FILE: stream.getvalue()}
+
+    @property
+    def config(self):
+        """What the manifest says of the codec."""
+        config = {"name": "image", "size": self.size, "order": self.order}
+        if self.files:
+            config["order"] = codecs.ORDER_FILE
+            config["sha256"] = hashlib.sha256(self.files[codecs.ORDER_FILE]).hexdigest()
+        return config
+
+    def __call__(self, document):
+        """Reads, cuts square, resizes and encodes."""
+        image = image_files.read(document.path, self.size)
+        return Encoded((image_codec.encode(image, self.order) - NUM_RESERVED).astype(np.uint8))
+
+
+class PerformanceEncoder:
+    """MIDI files as performance events, the pedal applied."""
+
+    vocab_size = performance_codec.VOCAB_SIZE
+    token_bytes = 2
+    ends = True
+    files = types.MappingProxyType({})
+
+    @property
+    def config(self):
+        """What the manifest says of the codec."""
+        return {"name": "performance"}
+
+    def __call__(self, document):
+        """Reads and encodes a `Document`."""
+        ids = performance_codec.encode(midi_files.read(document.path))
+        return Encoded((ids - NUM_RESERVED).astype(np.uint16))
+
+
+def make_encoder(dataset, tokenizer="bytes", image_size=64, order="raster"):
     """The encoder for a data set.
 
     Args:
         dataset: str.
-        tokenizer: str. "bytes" or the path of a SentencePiece model.
+        tokenizer: str. Of text: "bytes" or the path of a SentencePiece model.
+        image_size: int. Of images.
+        order: str. Of images.
 
     Raises:
-        UserError: a tokenizer that cannot be read.
+        UserError: a tokenizer or an order that cannot be read.
     """
-    del dataset
+    if dataset == "imagenet64":
+        return ImageEncoder(image_size, order)
+    if dataset == "maestro":
+        return PerformanceEncoder()
     return ByteEncoder() if tokenizer == "bytes" else SentencePieceEncoder(tokenizer)

@@ -16,7 +16,7 @@ def write_books(folder, sizes, split="train", seed=0):
 
 def prepare(source, output, shard_bytes=1000, seed=0, strict=False, dataset="pg19", encoder=None):
     """The manifest of a set that was written shard after shard."""
-    encoder = encoder or encoders.make_encoder(dataset, "bytes")
+    encoder = encoder or encoders.make_encoder(dataset)
 
     def write_all(plans):
         for plan in plans:

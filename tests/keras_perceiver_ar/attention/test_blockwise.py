@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from keras_perceiver_ar import masks
 from keras_perceiver_ar.attention import AttentionRoute, dot_product_attention
-from tests.keras_perceiver_ar.support import to_numpy, value_and_gradient
+from tests.keras_perceiver_ar.support import BACKEND, to_numpy, value_and_gradient
 
 DENSE = AttentionRoute(kind="dense")
 
@@ -83,6 +83,55 @@ def test_rounding_in_bfloat16_is_that_of_the_dense_route():
 
     blocks = AttentionRoute(key_chunk_size=96)
     assert error(blocks) < 2 * error(DENSE)
+
+
+def test_a_block_of_infinitely_low_scores_counts_for_nothing():
+    # In float16 a score below −65504 is −∞; here all of the first block are.
+    query = np.full((1, 1, 1, 64), 40, "float16")
+    key, value = np.full((1, 8, 1, 64), 1, "float16"), np.ones((1, 8, 1, 2), "float16")
+    key[:, :4] = -300
+    for kind in ("dense", "blockwise"):
+        size = None if kind == "dense" else 4
+        route = AttentionRoute(key_chunk_size=size, kind=kind)
+        arrays = [keras.ops.convert_to_tensor(x) for x in (query, key, value)]
+        assert (to_numpy(dot_product_attention(*arrays, None, route)) == 1).all()
+
+
+def test_gradients_in_bfloat16_where_keys_and_values_have_means():
+    # The error of Σ P · dP would count once for every key, and be turned by their mean.
+    query, key, value = draw(0, (1, 16, 2, 32), (1, 500, 2, 32), (1, 500, 2, 32))
+    key, value = key + 3, value + 3
+    (weights,) = draw(1, (1, 16, 2, 32))
+
+    def gradient(arrays, route):
+        def total(arrays):
+            output = dot_product_attention(*arrays, None, route)
+            return keras.ops.sum(weights * keras.ops.cast(output, "float32"))
+
+        first = value_and_gradient(total, arrays)[1][0]
+        return to_numpy(keras.ops.cast(first, "float32"))
+
+    wanted = gradient([query, key, value], DENSE)
+    arrays = [to_numpy(keras.ops.cast(x, "bfloat16")) for x in (query, key, value)]
+    blocks = AttentionRoute(key_chunk_size=100)
+    errors = [np.linalg.norm(gradient(arrays, route) - wanted) for route in (blocks, DENSE)]
+    assert errors[0] < 2 * errors[1]
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX has no rows of unknown number")
+def test_a_replica_without_rows_gets_empty_gradients():
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((None, n, 2, 4)) for n in (3, 40, 40)])
+    def gradients(*arrays):
+        with tf.GradientTape() as tape:
+            tape.watch(arrays)
+            output = dot_product_attention(*arrays, None, AttentionRoute(key_chunk_size=8))
+        return tape.gradient(output, arrays)
+
+    for rows in (0, 1):
+        arrays = [tf.ones((rows, n, 2, 4)) for n in (3, 40, 40)]
+        assert [g.shape[0] for g in gradients(*arrays)] == [rows] * 3
 
 
 def test_auto_holds_blocks_where_a_row_has_many_scores():

@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def text(folder):
-    return SentencePieceText.load(str(folder / "a.model"))
+    return SentencePieceText((folder / "a.model").read_bytes(), "a.model")
 
 
 @settings(max_examples=200, deadline=None)
@@ -85,7 +85,7 @@ def test_another_tokenizer_is_refused(folder, tmp_path):
     encoder = encoders.make_encoder("pg19", str(folder / "a.model"))
     shards.prepare(folder / "books", tmp_path / "shards", encoder=encoder)
     (tmp_path / "shards/tokenizer.model").write_bytes((tmp_path / "b.model").read_bytes())
-    with pytest.raises(UserError, match="is not the tokenizer that the shards were made with"):
+    with pytest.raises(UserError, match="is not the file that the shards were made with"):
         ShardsTask(tmp_path / "shards")
 
 
