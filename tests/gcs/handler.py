@@ -61,6 +61,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         finally:
             self.connection.close()
 
+    def handle_expect_100(self):
+        answer = super().handle_expect_100()
+        self.wfile.flush()  # curl would wait a second for it
+        return answer
+
     def log_message(self, *arguments):
         pass
 
