@@ -10,6 +10,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from pipelines import remote
 from pipelines.data.batches import SPLITS, check_split
 from pipelines.errors import UserError
 
@@ -83,14 +84,12 @@ class Corpus:
             starts = np.cumsum(room) - room
             data = _aligned_bytes(int(room.sum()))
 
-            def read_into_place(file, start, most):
-                text = _read(file, part)
-                if len(text) > most:
-                    raise UserError(f"{file!r} grew while it was read: wait until it is complete")
+            def read_into_place(file, size, start):
+                text = _read(file, size, part)
                 data[start : start + len(text)] = np.frombuffer(text, np.uint8)
                 return len(text)
 
-            results = executor.map(read_into_place, files, starts, room)
+            results = executor.map(read_into_place, files, sizes, starts)
             lengths = np.array(list(_report(results, files, path, "read")), np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         # Close the gaps that byte order marks and cuts left.
@@ -154,16 +153,19 @@ def _text_files(folder, within=()):
 
 def _size(file):
     try:
-        return tf.io.gfile.stat(file).length
+        return remote.size(file)
     except tf.errors.OpError as error:
         raise _unreadable(file, error) from error
 
 
-def _read(file, part):
+def _read(file, size, part):
     """Bytes of a file, or of the part of it that belongs to a split."""
     try:
-        with tf.io.gfile.GFile(file, "rb") as stream:
-            data = stream.read()
+        data = remote.read(file, size)
+    except remote.ShortRead as error:
+        raise UserError(
+            f"{file!r} is not read whole ({error}): wait until it is complete"
+        ) from error
     except tf.errors.OpError as error:
         raise _unreadable(file, error) from error
     try:
