@@ -130,6 +130,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._answer(204)
 
     def _copy(self, bucket, name, to_bucket, to):
+        self._find(bucket, name)
         copy = self.server.objects.copy(bucket, name, to_bucket, to)
         self._json({"done": True, "resource": _metadata(copy)})
 
