@@ -30,6 +30,7 @@ TRAIN = [
     "tf-models-official==2.20.0",  # holds `orbit`
     "tf-keras==2.20.1",
     "rich>=13",
+    "tenacity>=9,<10",
     # tf-models-official brings tensorflow-hub, which imports pkg_resources: gone in setuptools 82.
     "setuptools<81",
 ]
@@ -57,6 +58,7 @@ DEV = [
     "pytest>=9,<10",
     "pytest-xdist>=3.8,<4",
     "hypothesis>=6.100,<7",
+    "trustme>=1.2,<2",  # certificates of the stand-in for Cloud Storage
     # Below 1.0 a minor release may change the formatting, and with it what `make lint` says.
     "ruff==0.17.*",
     "build>=1.2",

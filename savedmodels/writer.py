@@ -1,7 +1,8 @@
-"""Numbered versions of a SavedModel, each whole or not there at all."""
+"""Numbered versions of a SavedModel, each whole or not to be loaded at all."""
 
 import contextlib
 import io
+import os
 import re
 import uuid
 
@@ -10,6 +11,10 @@ import tensorflow as tf
 
 from pipelines.command_line import user_errors
 from savedmodels import signatures
+
+_REMOTE = re.compile("[a-z][a-z0-9+.-]*://")
+# What TensorFlow takes a folder for a SavedModel by.
+_LOADABLE = ("saved_model.pb", "saved_model.pbtxt")
 
 
 def write_version(model, directory, text):
@@ -38,18 +43,35 @@ def write_version(model, directory, text):
         archive.add_endpoint(name, function)
     with user_errors(OSError, tf.errors.OpError):
         tf.io.gfile.makedirs(directory)
-        # TF Serving looks at names that are numbers only, so it sees the version when it is whole.
+        # TF Serving looks at names that are numbers only, so it sees the version after it is moved.
         unfinished = tf.io.gfile.join(directory, f"unfinished-{uuid.uuid4().hex}")
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # Keras lists what it saves
                 archive.write_out(unfinished, verbose=False)
             # Numbered last: another export may have been quicker.
             path = tf.io.gfile.join(directory, str(1 + max(_versions(directory), default=0)))
-            tf.io.gfile.rename(unfinished, path)
+            _move(unfinished, path)
         finally:
             if tf.io.gfile.exists(unfinished):
                 tf.io.gfile.rmtree(unfinished)
     return path, tuple(endpoints)
+
+
+def _move(folder, target):
+    """Moves a SavedModel; until all of it is there, nothing takes the target for one.
+
+    On a disk a folder is moved at once. In a bucket each object is copied by itself, in the order
+    of names, which would put `saved_model.pb` before `variables/`: it goes last.
+    """
+    if not _REMOTE.match(folder):
+        return tf.io.gfile.rename(folder, target)
+    names = [
+        os.path.relpath(os.path.join(place, name), folder)
+        for place, _, files in tf.io.gfile.walk(folder)
+        for name in files
+    ]
+    for name in sorted(names, key=lambda name: (name in _LOADABLE, name)):
+        tf.io.gfile.rename(f"{folder}/{name}", f"{target}/{name}")
 
 
 def _trace(function, inputs):

@@ -138,8 +138,8 @@ class _Blocks:
                 place, part = place[:some], part[:some]
             return ops.scatter_update(buffer, place, part)
 
-        # In 16 bits dP is rounded, and Σ P · dP is not quite what is subtracted: the rest, times the
-        # mean of the keys, can be the larger part of a query's gradient.
+        # In 16 bits dP is rounded, and Σ P · dP is not quite what is subtracted: the rest, times
+        # the mean of the keys, can be the larger part of a query's gradient.
         narrow = keras.backend.standardize_dtype(query.dtype) != "float32"
 
         def add(index, first, state):

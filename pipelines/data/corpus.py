@@ -10,6 +10,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from pipelines import remote
 from pipelines.data.batches import SPLITS, check_split
 from pipelines.errors import UserError
 
@@ -77,19 +78,18 @@ class Corpus:
         files, whole = find_files(path, split)
         part = "whole" if whole else split
         # Sizes come first, so that every file can be read straight into its place.
-        room = np.array([_most_bytes(size, part) for size in sizes(files, path)], np.int64)
+        file_sizes = sizes(files, path)
+        room = np.array([_most_bytes(size, part) for size in file_sizes], np.int64)
         with concurrent.futures.ThreadPoolExecutor(_NUM_THREADS) as executor:
             starts = np.cumsum(room) - room
             data = _aligned_bytes(int(room.sum()))
 
-            def read_into_place(file, start, most):
-                text = read_text(file, part)
-                if len(text) > most:
-                    raise UserError(f"{file!r} grew while it was read: wait until it is complete")
+            def read_into_place(file, size, start):
+                text = read_text(file, size, part)
                 data[start : start + len(text)] = np.frombuffer(text, np.uint8)
                 return len(text)
 
-            results = executor.map(read_into_place, files, starts, room)
+            results = executor.map(read_into_place, files, file_sizes, starts)
             lengths = np.array(list(_report(results, files, path, "read")), np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         # Close the gaps that byte order marks and cuts left.
@@ -174,16 +174,17 @@ def sizes(files, path):
 
 def _size(file):
     try:
-        return tf.io.gfile.stat(file).length
+        return remote.size(file)
     except tf.errors.OpError as error:
         raise _unreadable(file, error) from error
 
 
-def read_text(file, part):
+def read_text(file, size, part):
     """Bytes of a text file, or of the part of it that belongs to a split.
 
     Args:
         file: str.
+        size: int. Its bytes.
         part: str. "whole", or the split whose part it is.
 
     Returns:
@@ -193,8 +194,11 @@ def read_text(file, part):
         UserError: a file that cannot be read, is empty or no UTF-8.
     """
     try:
-        with tf.io.gfile.GFile(file, "rb") as stream:
-            data = stream.read()
+        data = remote.read(file, size)
+    except remote.ShortRead as error:
+        raise UserError(
+            f"{file!r} is not read whole ({error}): wait until it is complete"
+        ) from error
     except tf.errors.OpError as error:
         raise _unreadable(file, error) from error
     try:

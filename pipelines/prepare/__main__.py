@@ -93,7 +93,7 @@ def _tokenizer(arguments):
     flags.add_argument("--vocab_size", type=int, default=32000, help="reserved ids included")
     flags.add_argument("--sentences", type=int, default=1_000_000, help="lines to learn from")
     flags = flags.parse_args(arguments)
-    check_integer("--vocab_size", flags.vocab_size, least=300, most=2**16 + 3)
+    check_integer("--vocab_size", flags.vocab_size, least=270, most=2**16 + 3)
     check_integer("--sentences", flags.sentences)
 
     from pipelines.prepare import tokenizer

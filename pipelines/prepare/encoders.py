@@ -111,7 +111,7 @@ class SentencePieceEncoder:
 
 
 def _read(document):
-    data = corpus.read_text(document.path, document.part)
+    data = corpus.read_text(document.path, document.size, document.part)
     if not data:
         raise UserError(f"{document.path!r} is too short to set aside 5 % of it")
     return data

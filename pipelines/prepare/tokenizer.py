@@ -56,7 +56,7 @@ def _sample(files, number, draw):
     """At most so many lines, each as likely as another (Vitter's algorithm R)."""
     kept, seen = [], 0
     for document in files:
-        text = corpus.read_text(document.path, document.part).decode()
+        text = corpus.read_text(document.path, document.size, document.part).decode()
         for line in text.splitlines():
             for start in range(0, len(line), _MOST_BYTES // 4):
                 seen += 1

@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
         for number in range(3):
             lines = (" ".join(draw.choices(WORDS, k=12)) for _ in range(40))
             (folder / "books" / split / f"{number}.txt").write_text("\n".join(lines) + "\r\n ")
-    tokenizer.train(str(folder / "books"), str(folder / "a.model"), 300, 1000)
+    tokenizer.train(str(folder / "books"), str(folder / "a.model"), 290, 1000)
     encoder = encoders.make_encoder("pg19", str(folder / "a.model"))
     shards.prepare(folder / "books", folder / "shards", encoder=encoder)
     return folder
@@ -47,13 +47,13 @@ def test_every_text_comes_back(text, some):
 
 def test_reserved_ids_are_kept_free_and_dropped(text):
     ids = text.encode("the whale")
-    assert ids.min() >= 3 and ids.max() < text.vocab_size == 300
+    assert ids.min() >= 3 and ids.max() < text.vocab_size == 290
     assert text.decode([2, *ids, 1, 0, 0]) == "the whale"
 
 
 def test_shards_hold_the_text(folder):
     task = ShardsTask(folder / "shards", targets_per_example=10**6)
-    assert (task.vocab_size, task.is_text) == (300, True)
+    assert (task.vocab_size, task.is_text) == (290, True)
     assert task.evaluation_metrics == ("word_perplexity", "bits_per_byte")
     batches = task.train_dataset(context=4000, batch_size=3, seed=0)
     ids = next(iter(batches))[0]["token_ids"].numpy()
@@ -81,7 +81,7 @@ def test_every_document_comes_back_from_its_shard(folder):
 
 
 def test_another_tokenizer_is_refused(folder, tmp_path):
-    tokenizer.train(str(folder / "books"), str(tmp_path / "b.model"), 295, 1000)
+    tokenizer.train(str(folder / "books"), str(tmp_path / "b.model"), 285, 1000)
     encoder = encoders.make_encoder("pg19", str(folder / "a.model"))
     shards.prepare(folder / "books", tmp_path / "shards", encoder=encoder)
     (tmp_path / "shards/tokenizer.model").write_bytes((tmp_path / "b.model").read_bytes())
@@ -130,12 +130,12 @@ def test_the_command(folder, tmp_path):
             "tokenizer",
             f"--input={folder / 'books'}",
             f"--output={output}",
-            "--vocab_size=300",
+            "--vocab_size=290",
             "--sentences=1000",
         ]
     )
     assert output.read_bytes() == (folder / "a.model").read_bytes()
-    with pytest.raises(UserError, match="--vocab_size must be an integer ≥ 300"):
+    with pytest.raises(UserError, match="--vocab_size must be an integer ≥ 270"):
         main(["tokenizer", f"--input={folder}", f"--output={output}", "--vocab_size=10"])
     with pytest.raises(UserError, match="--vocab_size must fit the text"):
         main(["tokenizer", f"--input={folder / 'books'}", f"--output={output}"])

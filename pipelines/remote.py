@@ -1,0 +1,53 @@
+"""Reading whole files from buckets.
+
+TensorFlow's file system itself tries again, ten times over minutes, when a request is answered with
+a status such as 429 or 503 or its connection breaks. It does not where an answer ends early and
+says that this is all: that is an error of the kind `INTERNAL` at best, and at worst a shorter file.
+"""
+
+import tenacity
+import tensorflow as tf
+
+_TRIES = 5
+
+
+class ShortRead(Exception):
+    """Fewer or more bytes came than the file holds."""
+
+
+def _try_again(function):
+    return tenacity.retry(
+        retry=tenacity.retry_if_exception_type((tf.errors.InternalError, ShortRead)),
+        stop=tenacity.stop_after_attempt(_TRIES),
+        wait=tenacity.wait_random_exponential(multiplier=0.1, max=10),
+        reraise=True,
+    )(function)
+
+
+@_try_again
+def size(path):
+    """Bytes of a file, local or remote.
+
+    Raises:
+        tf.errors.OpError: it cannot be asked for.
+    """
+    return tf.io.gfile.stat(path).length
+
+
+@_try_again
+def read(path, num_bytes):
+    """All bytes of a file, local or remote.
+
+    Args:
+        path: str.
+        num_bytes: int. Its size.
+
+    Raises:
+        tf.errors.OpError: it cannot be read.
+        ShortRead: it has another size each time.
+    """
+    with tf.io.gfile.GFile(path, "rb") as file:
+        data = file.read()
+    if len(data) != num_bytes:
+        raise ShortRead(f"{len(data):,} bytes came of {num_bytes:,}")
+    return data
