@@ -87,6 +87,17 @@ class StepMask:
         self.query_start = query_start
         self.key_start = key_start
 
+    def with_steps(self, query_steps, key_steps):
+        """The same mask of other arrays of steps."""
+        return StepMask(
+            query_steps,
+            key_steps,
+            self.diagonal,
+            self.causal_chunk,
+            self.query_start,
+            self.key_start,
+        )
+
     def dense(self):
         """Bool (B, N, M), True where attention is allowed."""
         keys = self.key_steps

@@ -45,9 +45,10 @@ def main(arguments=None):
         top_p=flags.top_p,
         seed=flags.seed,
         num_latents=flags.num_latents,
+        output=flags.output,
         bindings=flags.gin_bindings,
     )
-    if flags.output:  # first, as a terminal can fail
+    if flags.output and text != f"wrote {flags.output}":  # first, as a terminal can fail
         with command_line.user_errors(OSError):
             pathlib.Path(flags.output).write_text(text + "\n", encoding="utf-8")
     print(text)

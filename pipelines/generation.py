@@ -19,6 +19,7 @@ def continue_prompt(
     top_p=0.95,
     seed=0,
     num_latents=None,
+    output=None,
     bindings=(),
 ):
     """Continues a prompt with the newest checkpoint of a run, whose configuration gin has read.
@@ -26,25 +27,31 @@ def continue_prompt(
     Args:
         model_dir: str.
         prompt: str, in the words of the run's task: text, or numbers for the copy task.
-        max_new_tokens: int or None. None is 256, or as many as the context has room for.
+        max_new_tokens: int or None. None is 256, or a whole image or
+            performance, or as many as the context has room for.
         checkpoint: int or None. Step; None is the newest.
         temperature: float.
         top_p: float.
         seed: int.
         num_latents: int or None.
+        output: str or None. File for what is no text: .png or .mid, as the task has it.
         bindings: gin bindings of the command line, all of which must have an effect.
 
     Returns:
-        str, prompt and continuation.
+        str: prompt and continuation, or where they were written.
 
     Raises:
         UserError: a prompt that does not fit the context, or a setting out of range.
     """
     experiment = configuration.make(Experiment)
+    task = experiment.task
+    suffix = getattr(task, "suffix", None)
+    if suffix and not str(output or "").endswith(suffix):
+        raise UserError(f"what this run generates is no text: give --output=FILE{suffix}")
     model = experiment.make_model()
     check_used(bindings)
     checkpoints.restore_weights(model_dir, model, checkpoint)
-    token_ids = experiment.task.encode(prompt)
+    token_ids = task.encode(prompt)
     context = model.backbone.max_context
     if len(token_ids) >= context:
         raise UserError(
@@ -52,19 +59,27 @@ def continue_prompt(
             "shorten the prompt"
         )
     if max_new_tokens is None:
-        max_new_tokens = min(256, context - len(token_ids))
+        most = context if suffix else 256
+        max_new_tokens = min(most, context - len(token_ids))
     if len(token_ids) + max_new_tokens > context:
         raise UserError(
             f"the prompt has {len(token_ids)} tokens, its start included, and the context of the "
             f"model is {context}: --max_new_tokens can be at most {context - len(token_ids)}, "
             f"got {max_new_tokens}"
         )
+    inputs = {"token_ids": np.asarray([token_ids])}
+    if getattr(task, "positions", None) is not None:
+        inputs["positions"] = task.positions[None]
     with user_errors(ValueError):
         result = model.generate(
-            {"token_ids": np.asarray([token_ids])},
+            inputs,
             max_new_tokens,
             sampler=kpar.generation.Sampler(temperature, top_p),
             seed=seed,
             num_latents=num_latents,
         )
-    return experiment.task.decode(result["token_ids"][0, : result["lengths"][0]])
+    found = result["token_ids"][0, : result["lengths"][0]]
+    if suffix:
+        task.write(found, output)
+        return f"wrote {output}"
+    return task.decode(found)

@@ -38,18 +38,28 @@ def blockwise_attention(query, key, value, mask, block=None, dropout=0.0, seed=N
     block = min(block or BLOCK, num_keys)
     if block == num_keys and not dropout:
         return dense_attention(query, key, value, mask, dropout, seed)
-    blocks = _Blocks(num_keys, block, mask, dropout, seed)
+    # Everything is an argument: JAX cannot rematerialise what closes over arrays made within.
+    is_steps = isinstance(mask, StepMask)
+    parts = [mask.query_steps, mask.key_steps] if is_steps else [] if mask is None else [mask]
+    seeds = [seed] if dropout else []
 
-    def attend(query, key, value):
+    def attend(query, key, value, *others):
+        inner, inner_seed = mask, others[-1] if seeds else None
+        if is_steps:
+            inner = mask.with_steps(*others[:2])
+        elif mask is not None:
+            inner = others[0]
+        blocks = _Blocks(num_keys, block, inner, dropout, inner_seed)
         output, top, denominator = blocks.forward(query, key, value)
 
         def gradient(*arguments, upstream=None):
             upstream = arguments[0] if upstream is None else upstream
-            return blocks.backward(query, key, value, output, top, denominator, upstream)
+            gradients = blocks.backward(query, key, value, output, top, denominator, upstream)
+            return *gradients, *(None for _ in others)
 
         return ops.cast(output, value.dtype), gradient
 
-    return ops.custom_gradient(attend)(query, key, value)
+    return ops.custom_gradient(attend)(query, key, value, *parts, *seeds)
 
 
 class _Blocks:

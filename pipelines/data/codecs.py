@@ -19,12 +19,14 @@ class ByteText:
 
     Attributes:
         metrics: tuple of str, `evaluation_metrics` of a task.
-        is_text: bool. Whether ids decode to a str.
+        is_text: bool. Whether ids are bytes of text, as an export's `generate_text` takes them.
+        suffix: str. Of the files that `write` makes.
         positions: int32 (T, P), those of every event of a document, or None, which is 1, 2, …
     """
 
     metrics = ("bits_per_byte",)
     is_text = True
+    suffix = ".txt"
     positions = None
     vocab_size = byte_codec.VOCAB_SIZE
 
@@ -50,6 +52,7 @@ class Image:
 
     metrics = ("bits_per_dim",)
     is_text = False
+    suffix = ".png"
     vocab_size = image_codec.VOCAB_SIZE
 
     def __init__(self, size, order):
@@ -77,6 +80,7 @@ class Performance:
 
     metrics = ()
     is_text = False
+    suffix = ".mid"
     positions = None
     vocab_size = performance_codec.VOCAB_SIZE
 

@@ -24,7 +24,7 @@ class SentencePieceText:
     """
 
     metrics = ("word_perplexity", "bits_per_byte")
-    is_text = True
+    is_text = False  # an export's `generate_text` knows bytes alone
     positions = None
 
     def __init__(self, model, name):

@@ -72,7 +72,7 @@ class ShardsTask:
 
     @property
     def is_text(self):
-        """Whether tokens decode to a str."""
+        """Whether ids are bytes of text."""
         return self.codec.is_text
 
     def encode(self, prompt):
@@ -91,6 +91,24 @@ class ShardsTask:
             "words": sum(shard.words for shard in shards),
             "documents": sum(shard.documents for shard in shards),
         }
+
+    @property
+    def positions(self):
+        """int32 (E, P), those of every event of a document, or None, which is 1, 2, …"""
+        return self.codec.positions
+
+    @property
+    def suffix(self):
+        """Of the files that `write` makes: what is generated is no text; None for text."""
+        return self.codec.suffix if hasattr(self.codec, "write") else None
+
+    def write(self, token_ids, path):
+        """Writes an image or a performance, SOS in front or not, to a file.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        self.codec.write(token_ids, path)
 
     def check_contents(self):
         """Refuses shards that are not what they were, after reading one has failed.
