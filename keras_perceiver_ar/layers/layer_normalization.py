@@ -95,8 +95,8 @@ def _gradient(x, gamma, beta, mean, scale, epsilon, upstream):
     centred = ops.reshape(ops.cast(x, "float32"), (-1, width)) - mean
     product = upstream * centred
     of_gamma, of_beta = ops.matmul(scale, product), ops.sum(upstream, axis=0)
-    along = ops.square(scale) * ops.matmul(product, factor) / width
-    # No product of `factor` and `scale` alone: it would be computed as early.
-    of_x = (upstream * factor - centred * along[:, None] - level[:, None]) * scale[:, None]
+    along = scale**3 * ops.matmul(product, factor) / width
+    level = scale * level
+    of_x = upstream * factor * scale[:, None] - centred * along[:, None] - level[:, None]
     of_x = ops.cast(ops.reshape(of_x, ops.shape(x)), x.dtype)
     return of_x, ops.cast(of_gamma, gamma.dtype), ops.cast(of_beta, beta.dtype)

@@ -137,8 +137,9 @@ class ImageEncoder:
         self.size, self.order = size, order
         self.files = {}
         if order not in image_codec.ORDERS:
-            with user_errors(ValueError, TypeError, EOFError, hint=f" (--order={order})"):
-                self.order = np.load(io.BytesIO(read_file(order)), allow_pickle=False)
+            hint = f" (--order={order} is neither {' nor '.join(image_codec.ORDERS)})"
+            with user_errors(ValueError, TypeError, EOFError, hint=hint):
+                self.order = np.load(io.BytesIO(read_file(order, hint)), allow_pickle=False)
                 self.order = image_codec.order(size, self.order)
             stream = io.BytesIO()
             np.save(stream, self.order)
