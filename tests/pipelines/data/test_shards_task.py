@@ -80,6 +80,7 @@ def test_examples_cover_a_document_evenly(tmp_path):
             assert k * 501 // 51 + 1 <= end <= ((k + 1) * 501 - 1) // 51 + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hosts", [(0, 1), (1, 2)])
 def test_resuming_anywhere_gives_the_same_batches(folders, hosts):
     host = dict(zip(("shard_index", "num_shards"), hosts, strict=True))
