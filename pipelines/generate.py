@@ -48,7 +48,9 @@ def main(arguments=None):
         output=flags.output,
         bindings=flags.gin_bindings,
     )
-    if flags.output and text != f"wrote {flags.output}":  # first, as a terminal can fail
+    if text is None:
+        text = f"wrote {flags.output}"
+    elif flags.output:  # first, as a terminal can fail
         with command_line.user_errors(OSError):
             pathlib.Path(flags.output).write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -38,7 +38,7 @@ def continue_prompt(
         bindings: gin bindings of the command line, all of which must have an effect.
 
     Returns:
-        str: prompt and continuation, or where they were written.
+        str: prompt and continuation; None where they are no text and went to `output`.
 
     Raises:
         UserError: a prompt that does not fit the context, or a setting out of range.
@@ -79,7 +79,6 @@ def continue_prompt(
             num_latents=num_latents,
         )
     found = result["token_ids"][0, : result["lengths"][0]]
-    if suffix:
-        task.write(found, output)
-        return f"wrote {output}"
-    return task.decode(found)
+    if not suffix:
+        return task.decode(found)
+    return task.write(found, output)

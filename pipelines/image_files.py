@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageOps
 
+from pipelines import remote
 from pipelines.checks import check_integer
 from pipelines.command_line import one_line, user_errors
 from pipelines.errors import UserError
@@ -112,19 +113,13 @@ def write_grid(images, path, columns=None):
 
 def _content(source):
     """Bytes of a file, and what to call it in a message."""
-    if isinstance(source, bytes):
-        data, name = source, "the image data"
-    else:
-        name = repr(str(source))
-        hint = ": check that it is there and may be read"
-        with (
-            user_errors(tf.errors.OpError, hint=hint),
-            tf.io.gfile.GFile(str(source), "rb") as file,
-        ):
-            data = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise UserError(f"{name} is larger than {_MAX_BYTES:,} bytes: scale it down first")
-    return data, name
+    remedy = "scale it down first"
+    if not isinstance(source, bytes):
+        path, hint = str(source), ": check that it is there and may be read"
+        return remote.content(path, hint, _MAX_BYTES, remedy), repr(path)
+    if len(source) > _MAX_BYTES:
+        raise UserError(f"the image data is larger than {_MAX_BYTES:,} bytes: {remedy}")
+    return source, "the image data"
 
 
 def _upright(image):

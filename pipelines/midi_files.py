@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_perceiver_ar.codecs.notes import check_notes, end_at_restrike, make_notes
+from pipelines import remote
 from pipelines.command_line import one_line, user_errors
 from pipelines.errors import UserError
 
@@ -116,12 +117,8 @@ def _content(source):
     """Bytes of a file, and what to call it in a message."""
     if isinstance(source, bytes):
         return source, "the MIDI data"
-    hint = ": check that it is there and may be read"
-    with user_errors(tf.errors.OpError, hint=hint), tf.io.gfile.GFile(str(source), "rb") as file:
-        data = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise UserError(f"{str(source)!r} is larger than {_MAX_BYTES:,} bytes: that is no MIDI")
-    return data, repr(str(source))
+    path, hint = str(source), ": check that it is there and may be read"
+    return remote.content(path, hint, _MAX_BYTES, "that is no MIDI"), repr(path)
 
 
 def _in_seconds(file):

@@ -8,6 +8,9 @@ says that this is all: that is an error of the kind `INTERNAL` at best, and at w
 import tenacity
 import tensorflow as tf
 
+from pipelines.command_line import user_errors
+from pipelines.errors import UserError
+
 _TRIES = 5
 
 
@@ -51,3 +54,22 @@ def read(path, num_bytes):
     if len(data) != num_bytes:
         raise ShortRead(f"{len(data):,} bytes came of {num_bytes:,}")
     return data
+
+
+def content(path, hint="", most=None, too_large=""):
+    """All bytes of a file that a person named.
+
+    Args:
+        path: str, local or remote.
+        hint: str. What to add where it cannot be read.
+        most: int or None. Bytes that are allowed.
+        too_large: str. What to say of more.
+
+    Raises:
+        UserError: it cannot be read whole, or is larger.
+    """
+    with user_errors(tf.errors.OpError, ShortRead, hint=hint):
+        num_bytes = size(path)
+        if most is not None and num_bytes > most:
+            raise UserError(f"{path!r} is larger than {most:,} bytes: {too_large}")
+        return read(path, num_bytes)

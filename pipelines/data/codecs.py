@@ -7,8 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_perceiver_ar.codecs import byte_codec, image_codec, performance_codec
-from pipelines import image_files, midi_files
-from pipelines.command_line import user_errors
+from pipelines import image_files, midi_files, remote
 from pipelines.errors import UserError
 
 ORDER_FILE = "order.npy"
@@ -124,19 +123,9 @@ def make_codec(config, path):
     raise UserError(f"unknown codec {name!r} in the manifest: is the program too old?")
 
 
-def read_file(path, hint=""):
-    """Bytes of a file.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    with user_errors(tf.errors.OpError, hint=hint), tf.io.gfile.GFile(path, "rb") as file:
-        return file.read()
-
-
 def _same_file(folder, name, sha256):
     path = tf.io.gfile.join(folder, name)
-    content = read_file(path)
+    content = remote.content(path)
     if hashlib.sha256(content).hexdigest() != sha256:
         raise UserError(
             f"{path!r} is not the file that the shards were made with: copy the whole folder "

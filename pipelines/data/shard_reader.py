@@ -76,7 +76,8 @@ def read(shards, numbers):
 
     Returns:
         `Documents`. Reading a shard that is not what its manifest says raises
-        `tf.errors.DataLossError` or `InvalidArgumentError`, with its path in the message.
+        `tf.errors.DataLossError` or `InvalidArgumentError`; TensorFlow does not always name the
+        file, `manifest.check_contents` does.
     """
     first_document, lengths = tf.constant(shards.first_document), tf.constant(shards.lengths)
     first, last = tf.gather(first_document, numbers), tf.gather(first_document, numbers + 1)

@@ -64,8 +64,6 @@ class _Progress:
         self._over = threading.Event()
 
     def __enter__(self):
-        for name in self._done():  # of another set that was never completed
-            tf.io.gfile.remove(tf.io.gfile.join(self._folder, name))
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 

@@ -9,11 +9,10 @@ import numpy as np
 
 from keras_perceiver_ar.codecs import byte_codec, image_codec, performance_codec
 from keras_perceiver_ar.codecs.byte_codec import NUM_RESERVED
-from pipelines import image_files, midi_files
+from pipelines import image_files, midi_files, remote
 from pipelines.checks import check_integer
 from pipelines.command_line import user_errors
 from pipelines.data import codecs, corpus
-from pipelines.data.codecs import read_file
 from pipelines.data.sentencepiece_text import SentencePieceText
 from pipelines.errors import UserError
 
@@ -35,15 +34,15 @@ class Encoded(NamedTuple):
 class ByteEncoder:
     """UTF-8 text, a token for each byte."""
 
-    @property
-    def config(self):
-        """What the manifest says of the codec."""
-        return {"name": "bytes"}
-
     vocab_size = byte_codec.VOCAB_SIZE
     files = types.MappingProxyType({})
     token_bytes = 1
     ends = True
+
+    @property
+    def config(self):
+        """What the manifest says of the codec."""
+        return {"name": "bytes"}
 
     def __call__(self, document):
         """Reads and encodes a `Document`.
@@ -73,7 +72,7 @@ class SentencePieceEncoder:
     ends = True
 
     def __init__(self, path):
-        self.model = read_file(path, " (--tokenizer is bytes, or a model file)")
+        self.model = remote.content(path, " (--tokenizer is bytes, or a model file)")
         self._text = SentencePieceText(self.model, path)
         self.vocab_size = self._text.vocab_size
         if self.vocab_size > 2**16 + NUM_RESERVED:
@@ -139,7 +138,7 @@ class ImageEncoder:
         if order not in image_codec.ORDERS:
             hint = f" (--order={order} is neither {' nor '.join(image_codec.ORDERS)})"
             with user_errors(ValueError, TypeError, EOFError, hint=hint):
-                self.order = np.load(io.BytesIO(read_file(order, hint)), allow_pickle=False)
+                self.order = np.load(io.BytesIO(remote.content(order, hint)), allow_pickle=False)
                 self.order = image_codec.order(size, self.order)
             stream = io.BytesIO()
             np.save(stream, self.order)

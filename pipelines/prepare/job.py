@@ -79,6 +79,7 @@ def _write(plans, write_all):
     if len(todo) < len(plans):
         print(f"{len(plans) - len(todo)} of {len(plans)} shards are there already", file=sys.stderr)
     if todo:
+        shard_writer.forget(todo)
         write_all(todo)
     written = {}
     for plan in plans:

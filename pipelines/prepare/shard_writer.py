@@ -152,6 +152,13 @@ def read_report(plan):
     return shard if whole else None
 
 
+def forget(plans):
+    """Removes reports of shards that are to be written: of a set that was never completed."""
+    folder = plans[0].folder
+    for name in {plan.file + REPORT for plan in plans} & set(tf.io.gfile.listdir(folder)):
+        tf.io.gfile.remove(tf.io.gfile.join(folder, name))
+
+
 def clean(folder):
     """Removes what writers that were killed have left."""
     for name in tf.io.gfile.listdir(folder):

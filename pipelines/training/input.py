@@ -59,7 +59,8 @@ def data_errors(task):
     """
     try:
         yield
-    except tf.errors.OpError:
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
+        # Not for any error: looking reads every byte, and memory that ran out is no file's fault.
         if hasattr(task, "check_contents"):
             task.check_contents()
         raise
