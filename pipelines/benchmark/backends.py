@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import re
 
+from pipelines.benchmark.memory import OutOfMemory
 from pipelines.errors import UserError
 
 SUPPORTED = ("jax", "tensorflow")
@@ -20,7 +21,8 @@ def load():
     """
     try:
         import keras
-    except ImportError as error:
+    # A ValueError is Keras' word for a name that it never heard of.
+    except (ImportError, ValueError) as error:
         raise UserError(
             f"Keras cannot load its backend ({error}): set KERAS_BACKEND to one that is "
             f"installed, of {', '.join(SUPPORTED)}"
@@ -32,12 +34,26 @@ def load():
 
 
 @contextlib.contextmanager
-def refused_route():
-    """Says in one line why the fused kernel cannot run: it is found out while a model is traced.
+def limits(backend):
+    """Around all that builds or runs a model: says in one line what the machine cannot do.
+
+    Args:
+        backend: module, of `load`.
 
     Raises:
-        UserError: it cannot.
+        UserError: the fused kernel cannot run here.
+        OutOfMemory: the device's memory, or the machine's, is too small.
     """
+    try:
+        with backend.out_of_memory(), _refused_route():
+            yield
+    except MemoryError as error:
+        raise OutOfMemory(str(error) or "the machine's own memory is used up") from error
+
+
+@contextlib.contextmanager
+def _refused_route():
+    """Says in one line why the fused kernel cannot run: it is found out while a model is traced."""
     try:
         yield
     except ValueError as error:

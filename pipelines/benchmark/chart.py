@@ -1,10 +1,9 @@
 """The chart of a sweep."""
 
-import csv
 import importlib.util
 import pathlib
 
-from pipelines.benchmark.sweep import CSV_NAME
+from pipelines.benchmark.sweep import AXES, CSV_NAME, read_table
 from pipelines.errors import UserError
 
 LABELS = {
@@ -18,10 +17,10 @@ _STYLES = {
     "transformer": ("#D55E00", "s"),
     "transformer_xl": ("#009E73", "^"),
 }
-# Sweep, column of its size, label of the axis, column of what stays, and how that is called.
-_AXES = (
-    ("context", "context", "context (inputs)", "layers", "{} blocks"),
-    ("depth", "layers", "depth (blocks)", "context", "context {}"),
+# Sweep, label of its axis, column of what stays, and how that is called.
+_PANELS = (
+    ("context", "context (inputs)", "layers", "{} blocks"),
+    ("depth", "depth (blocks)", "context", "context {}"),
 )
 _RATES = (("steps_per_second", "steps per second"), ("targets_per_second", "targets per second"))
 
@@ -56,15 +55,15 @@ def draw(folder):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    sweeps = [axis for axis in _AXES if any(row["sweep"] == axis[0] for row in rows)]
+    sweeps = [panel for panel in _PANELS if any(row["sweep"] == panel[0] for row in rows)]
     figure = Figure(figsize=(4 + 4 * len(sweeps), 7), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(2, len(sweeps), squeeze=False)
     for line, (rate, rate_label) in enumerate(_RATES):
-        for column, (sweep, size, size_label, fixed, title) in enumerate(sweeps):
+        for column, (sweep, size_label, fixed, title) in enumerate(sweeps):
             panel = panels[line, column]
             own = [row for row in rows if row["sweep"] == sweep]
-            _draw_panel(panel, own, size, rate)
+            _draw_panel(panel, own, AXES[sweep], rate)
             panel.set(xlabel=size_label, ylabel=rate_label, title=title.format(own[0][fixed]))
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
@@ -81,7 +80,7 @@ def _draw_panel(panel, rows, size, rate):
     panel.grid(alpha=0.3)
     for model, (colour, marker) in _STYLES.items():
         own = [row for row in rows if row["model"] == model]
-        done = [row for row in own if row.get(rate)]
+        done = sorted((row for row in own if row.get(rate)), key=lambda row: int(row[size]))
         if own:
             panel.plot(
                 [int(row[size]) for row in done],
@@ -124,13 +123,9 @@ def _title(rows):
 
 
 def _read(file):
-    try:
-        with open(file, newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-    except OSError as error:
-        raise UserError(
-            f"{file} cannot be read ({error.strerror}): measure a sweep first"
-        ) from None
+    if not file.exists():
+        raise UserError(f"there is no {file}: measure a sweep first")
+    rows = read_table(file)
     if not rows:
         raise UserError(f"{file} holds no point: measure a sweep first")
     return rows

@@ -21,7 +21,7 @@ def train_step(flags):
     workload = benchmark_flags.read_workload(flags)
     options = _pick(flags, "runs", "warmup", "loop", "jit")
     if flags.trace:
-        with command_line.user_errors(OSError):
+        with command_line.user_errors(OSError, hint=" (--trace)"):
             pathlib.Path(flags.trace).mkdir(parents=True, exist_ok=True)
     return _measured(
         {"command": "train_step", **workload.describe(), **options},
@@ -68,7 +68,13 @@ def sweep(flags):
         # What would be refused at every point is refused now.
         Workload(**{**base, "model": model, "latents": min(flags.latents, flags.context)})
     base |= _pick(flags, "runs", "warmup", "loop")
-    failed = sweep.measure(
+    measured = []
+
+    def say(row):
+        measured.append(row)
+        _write({"command": "sweep", **row})
+
+    rows = sweep.measure(
         flags.models,
         flags.contexts,
         flags.depths,
@@ -76,13 +82,20 @@ def sweep(flags):
         flags.output,
         flags.timeout,
         sweep.run_point,
-        say=lambda row: _write({"command": "sweep", **row}),
+        say=say,
     )
+    if kept := len(rows) - len(measured):
+        print(f"{kept} points were in {flags.output} already and stay", file=sys.stderr)
     if flags.chart:
         _say_drawn(chart.draw(flags.output))
+    failed = sum(bool(row.get("error")) for row in rows)
     if failed:
         print(f"error: {failed} points failed, see the column `error`", file=sys.stderr)
-    return FAILED if failed else 0
+        return FAILED
+    if all(str(row["oom"]) == "True" for row in rows):
+        print("error: out of memory at every point", file=sys.stderr)
+        return NO_MEMORY
+    return 0
 
 
 def export_hlo(flags):

@@ -39,11 +39,8 @@ def measure(workload, prompt, new_tokens, sampling, caching, runs=8, warmup=3):
     with command_line.user_errors(ValueError):
         cached_steps.refill_size(caching["refill"], workload.latents)
         cached_steps.prefill_size(caching["prefill"], workload.latents)
-    model = workload.make_model()
     # No stop id, so that every row gets all its tokens.
     options = {"num_latents": workload.latents, "stop_ids": (), **caching}
-    program = DecodeProgram(model, options)
-    inputs = _inputs(workload, prompt, sampling)
 
     def generate(number):
         begin = time.perf_counter()
@@ -56,7 +53,9 @@ def measure(workload, prompt, new_tokens, sampling, caching, runs=8, warmup=3):
             raise RuntimeError(f"Rows of {result['lengths']} tokens, not of {prompt + number}.")
         return seconds
 
-    with backend.out_of_memory(), backends.refused_route():
+    with backends.limits(backend):
+        program = DecodeProgram(workload.make_model(), options)
+        inputs = _inputs(workload, prompt, sampling)
         first = generate(1)
         for _ in range(warmup):
             generate(1), generate(new_tokens)

@@ -63,7 +63,7 @@ def add_decode(parser):
     add("--prompt", type=at_least(1), default=7936, help="tokens of each prompt")
     add("--new_tokens", type=at_least(2), default=256, help="tokens added to each")
     add("--temperature", type=_number, default=1.0, help="0 always takes the likeliest token")
-    add("--top_p", type=_number, default=0.9, help="share of the probability that is drawn from")
+    add("--top_p", type=_share, default=0.9, help="share of the probability that is drawn from")
     add("--refill", type=_or_word("half"), default="half", help="positions kept at a refill")
     add("--prefill", type=_or_word("all"), default="all", help="latents put on a prompt")
 
@@ -73,7 +73,8 @@ def add_input_pipeline(parser):
     add = parser.add_argument
     add("--task", choices=input_pipeline.TASKS, default="copy", help="what the batches are of")
     add("--data", type=command_line.path, metavar="DIR", help="folder of books, local or gs://")
-    add("--context", type=at_least(1), default=8192, help="inputs of a row")
+    context = at_least(2, workload.MAX_CONTEXT)
+    add("--context", type=context, default=8192, help="inputs of a row")
     add("--batch", type=at_least(1), default=4, help="rows of a batch")
     add("--batches", type=at_least(1), default=50, help="batches of a timed run")
     _add_timing(parser)
@@ -125,16 +126,17 @@ def workload_names(*without):
     return [name for name in names if name not in without]
 
 
-def at_least(least):
-    """A flag's type: integers from `least` on."""
+def at_least(least, most=None):
+    """A flag's type: integers from `least` on, up to `most` if there is one."""
+    allowed = f"≥ {least}" if most is None else f"≥ {least} and ≤ {most}"
 
     def integer(text):
         try:
             value = int(text)
         except ValueError:
             value = least - 1
-        if value < least:
-            raise argparse.ArgumentTypeError(f"must be an integer ≥ {least}, got {text!r}")
+        if value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"must be an integer {allowed}, got {text!r}")
         return value
 
     return integer
@@ -179,6 +181,13 @@ def _number(text):
         value = -1.0
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be a finite number ≥ 0, got {text!r}")
+    return value
+
+
+def _share(text):
+    value = _number(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"must be > 0 and ≤ 1, got {text!r}")
     return value
 
 

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from pipelines import command_line
+from pipelines.benchmark import backends, tensorflow_backend
 from pipelines.benchmark.workload import make_optimizer
 from pipelines.errors import UserError
 
@@ -86,22 +87,28 @@ def export(workload, output, platform="CPU"):
     Raises:
         UserError: the file cannot be written, its folder is missing, or TensorFlow has not the
             kernels of the platform.
+        OutOfMemory: the weights do not fit.
     """
     file = pathlib.Path(output)
     if not file.parent.is_dir():
         raise UserError(f"there is no folder {file.parent} to write {file.name} to")
-    step = PureTrainStep(workload)
-    inputs, labels = workload.make_batch()
-    arguments = (*step.state, tf.constant(inputs["token_ids"]), tf.constant(labels))
+    with backends.limits(tensorflow_backend):
+        step = PureTrainStep(workload)
+        inputs, labels = workload.make_batch()
+        arguments = (*step.state, tf.constant(inputs["token_ids"]), tf.constant(labels))
+        hlo = _lower(step, arguments, platform)
+    with command_line.user_errors(OSError):
+        file.write_bytes(hlo)
+    return {"bytes": len(hlo), "num_state": len(step.state)}
+
+
+def _lower(step, arguments, platform):
     specs = [tf.TensorSpec(argument.shape, argument.dtype) for argument in arguments]
     function = tf.function(step, jit_compile=True, autograph=False)
     lower = function.experimental_get_compiler_ir(*specs)
     try:
-        hlo = lower(stage="hlo_serialized", platform_name=platform)
+        return lower(stage="hlo_serialized", platform_name=platform)
     except ValueError as error:
         if "No JIT device registered" not in str(error):
             raise
         raise UserError(f"this TensorFlow has no kernels for --platform={platform}") from error
-    with command_line.user_errors(OSError):
-        file.write_bytes(hlo)
-    return {"bytes": len(hlo), "num_state": len(step.state)}

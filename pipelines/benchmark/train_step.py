@@ -25,7 +25,7 @@ def measure(workload, runs=8, warmup=3, loop=4, trace=None, jit=True):
         OutOfMemory: it does not fit.
     """
     name, backend = backends.load()
-    with backend.out_of_memory(), backends.refused_route():
+    with backends.limits(backend):
         step = backend.TrainStep(workload, *([jit] if name == "tensorflow" else []))
         begin = time.perf_counter()
         step.compile()

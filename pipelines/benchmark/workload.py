@@ -14,6 +14,8 @@ ATTENTION = ("auto", "dense", "blockwise", "fused")
 REMATERIALIZE = ("none", "blocks", "everything")
 # Pad, EOS and SOS come before. Not imported: a wrong flag should not have to wait for a backend.
 NUM_RESERVED = 3
+# Lengths and positions are int32.
+MAX_CONTEXT = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Workload:
     rematerialize: str = "none"
 
     def __post_init__(self):
-        for name in ("context", "latents", "layers", "width", "heads", "batch"):
+        check_integer("--context", self.context, most=MAX_CONTEXT)
+        for name in ("latents", "layers", "width", "heads", "batch"):
             check_integer(f"--{name}", getattr(self, name))
         check_integer("--memory", self.memory, optional=True)
         check_integer("--vocab", self.vocab, least=NUM_RESERVED + 1)

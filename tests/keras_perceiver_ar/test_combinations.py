@@ -3,6 +3,7 @@
 A few combinations by default; `make test-combinations` runs those that show every pair of values.
 """
 
+import gc
 import os
 
 import keras
@@ -46,7 +47,14 @@ def make_inputs(model, width=WIDTH, lengths=LENGTHS):
 
 @pytest.fixture(scope="module", params=range(len(CHOICES)))
 def choice(request):
-    return CHOICES[request.param]
+    yield CHOICES[request.param]
+    if BACKEND == "jax":
+        # Every program that JAX holds takes memory maps, and a process that has used up the 65,530
+        # that Linux allows ends in a segmentation fault: after 60 choices or so.
+        import jax
+
+        gc.collect()
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="module")

@@ -141,7 +141,7 @@ def test_a_backend_that_is_not_installed(repository, without_tensorflow):
         (["train_step", "--model=bert"], "bert"),
         (["train_step", "--positions=alibi"], "alibi"),
         (["train_step", "--context=many"], "many"),
-        (["train_step", "--context=0"], "--context must be an integer ≥ 1, got 0"),
+        (["train_step", "--context=0"], "--context must be an integer ≥ 1 and ≤ 2147483647, got 0"),
         (["train_step", "--context=32", "--latents=33"], "--latents must be at most --context=32"),
         (["train_step", "--width=16", "--heads=3"], "--heads must divide --width=16, got 3"),
         (["train_step", "--width=6", "--heads=2"], "heads of 3 channels"),
@@ -150,7 +150,12 @@ def test_a_backend_that_is_not_installed(repository, without_tensorflow):
         (["train_step", "--runs=0"], "--runs"),
         ([*STEP, "--trace=/dev/null/x"], "/dev/null/x"),
         ([*STEP, "--attention=fused"], "--attention=fused cannot be had here"),
+        (["train_step", f"--context={2**31}"], "--context must be an integer ≥ 1 and ≤ 2147483647"),
         (["decode", "--prompt=8", "--new_tokens=1"], "--new_tokens"),
+        ([*DECODE, "--top_p=1.5"], "--top_p: must be > 0 and ≤ 1, got '1.5'"),
+        ([*DECODE, "--top_p=0"], "--top_p"),
+        (["input_pipeline", "--context=1"], "--context: must be an integer ≥ 2"),
+        (["input_pipeline", "--context=100000000000"], "--context"),
         (["decode", "--prompt=8", "--new_tokens=2"], "--latents must be at most"),
         ([*DECODE, "--refill=9"], "refill"),
         (["input_pipeline", "--task=books"], "--data"),
@@ -161,6 +166,10 @@ def test_a_backend_that_is_not_installed(repository, without_tensorflow):
         (["sweep", "--output=/dev/null/x"], "/dev/null/x"),
         (["export_hlo", "--output=/no/such/folder/step.hlo.pb", *STEP[1:-3]], "/no/such/folder"),
         (["export_hlo", "--output=x", "--platform=ROCM"], "ROCM"),
+        (
+            ["export_hlo", "--output=x", *STEP[1:-3], "--attention=fused"],
+            "--attention=fused cannot be had here",
+        ),
         (["chart", "--output=/no/such/folder"], "/no/such/folder"),
     ],
 )
@@ -184,6 +193,21 @@ def test_out_of_memory_is_recorded(capsys, monkeypatch):
     output, errors = capsys.readouterr()
     assert read(output)["oom"] is True and read(output)["context"] == 32
     assert errors == "error: out of memory: no room for 9 GiB\n"
+
+
+@pytest.mark.parametrize("arguments", [STEP, DECODE, ["export_hlo", "--output=x", *STEP[1:-3]]])
+def test_what_has_no_room_is_out_of_memory(capsys, arguments):
+    # Two rows of a hundred million channels make a projection of 35 petabytes.
+    assert benchmark.main([*arguments, "--width=100000000"]) == 3
+    output, errors = capsys.readouterr()
+    assert read(output)["oom"] is True
+    assert errors.startswith("error: out of memory") and len(errors.splitlines()) == 1
+
+
+def test_a_backend_that_nobody_knows(repository):
+    done = run(repository, {**os.environ, "KERAS_BACKEND": "foo"}, *STEP)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "set KERAS_BACKEND" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_the_first_id_of_the_batch_is_the_first_of_the_data():
