@@ -3,6 +3,7 @@
 import math
 import numbers
 
+import keras
 import numpy as np
 
 INPUTS = {"token_ids", "lengths", "positions"}
@@ -126,7 +127,7 @@ def check_inputs(inputs, max_context, num_index_dimensions):
             f"`token_ids` holds {shape[1]} inputs a row, more than max_context={max_context}: "
             "cut the rows, or build the model with a longer context."
         )
-    if "float" in str(getattr(inputs["token_ids"], "dtype", "")):
+    if "float" in str(getattr(inputs["token_ids"], "dtype", "")) and not _is_mean_of_replicas():
         raise ValueError(
             f"`token_ids` must be integers. Received: dtype {inputs['token_ids'].dtype}"
         )
@@ -148,6 +149,32 @@ def check_inputs(inputs, max_context, num_index_dimensions):
             "`positions` must have the shape (B, M) or (B, M, P) with the M of `token_ids` and "
             f"P = {num_index_dimensions}. Received: shape {tuple(given)}, token_ids {tuple(shape)}"
         )
+
+
+def _is_mean_of_replicas():
+    """Whether Keras' `fit` is being built: on the mean of the replicas' batches, so on floats."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return tf.distribute.in_cross_replica_context()
+
+
+def check_rematerialize(rematerialize, num_layers):
+    """Refuses what says of no block whether it is computed again.
+
+    Raises:
+        ValueError: neither a flag nor numbers of blocks.
+    """
+    several = isinstance(rematerialize, (tuple, list))
+    if isinstance(rematerialize, bool) or (
+        several and all(layer in range(num_layers) for layer in rematerialize)
+    ):
+        return
+    raise ValueError(
+        f"`rematerialize` must be True, False or latent blocks from 0 to {num_layers - 1}. "
+        f"Received: rematerialize={rematerialize!r}"
+    )
 
 
 def check_kind(kind, **values):

@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 from keras import ops
 
 from keras_perceiver_ar import randomness
@@ -25,9 +26,9 @@ def dot_product_attention(query, key, value, mask=None, route=None, dropout=0.0,
         query: (B, N, H, D).
         key: (B, M, H, D).
         value: (B, M, H, Dv).
-        mask: `masks.StepMask`, bool (B, N, M) that is True where attention is allowed, or None. A
-            query that may read nothing gets the plain mean of all values, as in the original; from
-            the fused kernel, zeros.
+        mask: `masks.StepMask`, bool (B, N, M), or what broadcasts to it, that is True where
+            attention is allowed, or None. A query that may read nothing gets the plain mean of all
+            values, as in the original; from the fused kernel, zeros.
         route: `AttentionRoute` or None, which is `auto`.
         dropout: float in [0, 1). On the attention probabilities.
         seed: uint32 (2,), needed with `dropout`.
@@ -36,10 +37,16 @@ def dot_product_attention(query, key, value, mask=None, route=None, dropout=0.0,
         (B, N, H, Dv), dtype of `value`.
 
     Raises:
-        ValueError: the fused kernel is asked for where it cannot run.
+        ValueError: the fused kernel is asked for where it cannot run, or a mask of another shape.
     """
-    if key.shape[1] == 1 and not dropout:  # the softmax over one key is 1, masked or not
-        return ops.broadcast_to(value, (*ops.shape(query)[:-1], value.shape[-1]))
+    mask = _whole(mask, query, key)
+    dtypes = {keras.backend.standardize_dtype(x.dtype) for x in (query, key, value)}
+    if len(dtypes) > 1:
+        wide = keras.backend.result_type(*dtypes)
+        parts = (ops.cast(x, wide) for x in (query, key, value))
+        return ops.cast(dot_product_attention(*parts, mask, route, dropout, seed), value.dtype)
+    if key.shape[1] == 1 and not dropout:
+        return _read_one_key(query, key, value)
     route = route or AttentionRoute()
     kind = _choose(route, query, key, value, mask, dropout)
     if kind == "fused":
@@ -68,6 +75,34 @@ def dot_product_attention(query, key, value, mask=None, route=None, dropout=0.0,
                 )
         groups.append(rows[0] if len(rows) == 1 else ops.concatenate(rows, axis=1))
     return groups[0] if len(groups) == 1 else ops.concatenate(groups, axis=2)
+
+
+def _read_one_key(query, key, value):
+    """What a single key gives: the softmax over it is 1, masked or not."""
+    output = ops.broadcast_to(value, (*ops.shape(query)[:-1], value.shape[-1]))
+    # TensorFlow knows gradients of nothing, which optimizers complain of, and gradients of zero.
+    for x in (query, key):
+        output = output + ops.sum(ops.where(False, x, ops.zeros_like(x)))
+    return output
+
+
+def _whole(mask, query, key):
+    """A mask of booleans that can be cut along queries and keys; a `StepMask` as it is."""
+    if mask is None or isinstance(mask, StepMask):
+        return mask
+    mask = ops.convert_to_tensor(mask)
+    sizes = tuple(mask.shape[1:])
+    wanted = (query.shape[1], key.shape[1])
+    if len(sizes) != 2 or any(
+        None not in pair and pair[0] not in (1, pair[1]) for pair in zip(sizes, wanted, strict=True)
+    ):
+        raise ValueError(
+            f"`mask` must have the shape (B, N, M) with N, M = {wanted}, or broadcast to it. "
+            f"Received: shape {tuple(mask.shape)}"
+        )
+    if all(size != 1 or other == 1 for size, other in zip(sizes, wanted, strict=True)):
+        return mask
+    return ops.broadcast_to(mask, (ops.shape(mask)[0], ops.shape(query)[1], ops.shape(key)[1]))
 
 
 def _choose(route, query, key, value, mask, dropout):

@@ -30,6 +30,7 @@ class AttentionRoute(Options):
             computes them again in the backward pass: memory does not grow with N · M. "fused" is a
             kernel that never writes a score to memory (JAX on an NVIDIA GPU). "auto" takes the
             kernel where it can run, and else whichever of the others fits the size of a row.
+            A second derivative is had from "dense" alone wherever XLA compiles.
 
     Raises:
         ValueError: a size that is none, an unknown kind, or a kind that has no use for the sizes.

@@ -1,9 +1,17 @@
 """Layer normalisation with its gradient written out."""
 
+import inspect
+
 import keras
 from keras import ops
 
 from keras_perceiver_ar.fused import layer_norm
+
+_KERAS_OPTIONS = inspect.signature(keras.layers.LayerNormalization).parameters.keys() - {
+    "self",
+    "epsilon",
+    "kwargs",
+}
 
 
 @keras.saving.register_keras_serializable(package="keras_perceiver_ar")
@@ -23,12 +31,20 @@ class LayerNormalization(keras.layers.LayerNormalization):
     Returns:
         (…, C), in the layer's compute dtype.
 
+    Raises:
+        ValueError: an option of Keras' layer that this one does not have.
+
     Example:
         >>> LayerNormalization()(keras.ops.ones((2, 3, 32))).shape
         (2, 3, 32)
     """
 
     def __init__(self, epsilon=1e-5, **kwargs):
+        if wrong := sorted(_KERAS_OPTIONS & kwargs.keys()):
+            raise ValueError(
+                "This layer scales and shifts the last axis and knows no other way, as Keras' own "
+                f"does. Received: {wrong}"
+            )
         super().__init__(epsilon=epsilon, **kwargs)
 
     def build(self, input_shape):

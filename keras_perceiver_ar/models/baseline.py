@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from keras_perceiver_ar.checks import check_rates, check_sizes
+from keras_perceiver_ar.attention.route import AttentionRoute
+from keras_perceiver_ar.checks import check_kind, check_rates, check_rematerialize, check_sizes
 from keras_perceiver_ar.layers.feed_forward import get_activation
 from keras_perceiver_ar.models.token_layers import make_logits, make_token_embedding
 from keras_perceiver_ar.quantization import saved_dtype
@@ -42,6 +43,8 @@ class Baseline(keras.Model):
             num_heads=num_heads,
         )
         check_rates(dropout=dropout)
+        check_rematerialize(rematerialize, num_layers)
+        check_kind(AttentionRoute, route=route)
         self.vocab_size = vocab_size
         self.max_context = max_context
         self.num_layers = num_layers

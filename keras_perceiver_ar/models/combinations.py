@@ -1,6 +1,6 @@
 """Settings of a backbone that make no sense together, refused when it is made."""
 
-from keras_perceiver_ar.checks import check_num_latents, check_sizes
+from keras_perceiver_ar.checks import check_num_latents, check_rematerialize, check_sizes
 from keras_perceiver_ar.layers.position_embedding import PositionEmbedding
 
 
@@ -55,13 +55,7 @@ def check_combinations(backbone, layer):
             "The model would see no input: its latents do not start from the inputs and never read "
             f"them. Received: style={latent_query.style!r}, initial=False, after_layers=()"
         )
-    again = backbone.rematerialize
-    several = isinstance(again, (tuple, list)) and set(again) <= set(range(num_layers))
-    if not isinstance(again, bool) and not several:
-        raise ValueError(
-            f"`rematerialize` must be True, False or latent blocks from 0 to {num_layers - 1}. "
-            f"Received: rematerialize={again!r}"
-        )
+    check_rematerialize(backbone.rematerialize, num_layers)
     if isinstance(layer, PositionEmbedding) and layer.num_index_dimensions == 1:
         rows, max_context = layer.num_rows[0], backbone.max_context
         if rows < max_context:

@@ -1,6 +1,7 @@
 """The Transformer-XL that Perceiver AR is compared with."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_perceiver_ar import masks, randomness
@@ -139,7 +140,7 @@ class TransformerXL(Baseline):
 
     def call(self, inputs, memory=None, training=False, seed=None, return_memory=False):
         token_ids, lengths = self._read_segment(inputs)
-        self._check_memory(memory)
+        self._check_memory(memory, token_ids.shape[0])
         seed = self._training_seed(training, seed)
         attention_mask = self._mask(token_ids, memory)
         latents, given = self.token_embedding(token_ids), []
@@ -168,14 +169,23 @@ class TransformerXL(Baseline):
         check_inputs(inputs, self.max_context, num_index_dimensions=1)
         return read_rows(inputs)
 
-    def _check_memory(self, memory):
+    def _check_memory(self, memory, batch_size):
         if memory is None:
             return
-        shapes = [tuple(state.shape[1:]) for state in memory["states"]]
-        if shapes != [(self.memory_length, self.width)] * self.num_layers:
+        shapes = []
+        if isinstance(memory, dict) and memory.keys() == {"states", "lengths"}:
+            shapes = [tuple(np.shape(state)) for state in memory["states"]]
+            shapes.append((*np.shape(memory["lengths"]), self.memory_length, self.width))
+        wanted = (batch_size, self.memory_length, self.width)
+        fits = len(shapes) == self.num_layers + 1 and all(
+            shape[1:] == wanted[1:] and (None in (shape[0], batch_size) or shape[0] == batch_size)
+            for shape in shapes
+        )
+        if not fits:
             raise ValueError(
-                f"`memory` must hold {self.num_layers} states (B, {self.memory_length}, "
-                f"{self.width}), as `empty_memory` gives them. Received: states of (B, …) {shapes}"
+                f"`memory` must be a dict of `states`, {self.num_layers} of shape {wanted}, and "
+                f"`lengths` of shape ({batch_size},), as `empty_memory` gives it. Received: "
+                f"{keras.tree.map_structure(np.shape, memory)}"
             )
 
     def _mask(self, token_ids, memory):

@@ -107,3 +107,12 @@ def test_dropout_is_the_same_for_the_same_seed_step_and_replica(dropout):
     assert sorted(shared) == ["1,0", "1,1", "2,0", "2,1"]
     for place in shared:
         assert dropout["again"][place] == dropout["first"][place], place
+
+
+@pytest.mark.parametrize("model", ["perceiver", "decoder", "xl"])
+def test_keras_own_fit_trains_two_replicas(model):
+    """It builds on the mean of the replicas' batches, in which ids are floats."""
+    command = [sys.executable, str(WORKER.with_name("fit_worker.py")), model]
+    environment = {**os.environ, "PYTHONPATH": str(runs.ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -74,6 +74,54 @@ def test_a_single_key_is_read_whatever_its_score(heads, allowed):
     assert (result == np.broadcast_to(value[:, :1], result.shape)).all()
 
 
+def test_a_single_key_has_a_gradient_of_nothing(heads):
+    query, key, value = heads
+    arrays = [query, key[:, :1], value[:, :1]]
+    _, gradients = value_and_gradient(
+        lambda arrays: keras.ops.sum(dot_product_attention(*arrays)), arrays
+    )
+    assert not np.any(gradients[0]) and not np.any(gradients[1])
+    np.testing.assert_allclose(gradients[2], np.full(arrays[2].shape, 3.0), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["dense", "blockwise"])
+@pytest.mark.parametrize("shape", [(2, 3, 1), (2, 1, 4), (1, 3, 4), (1, 1, 1)])
+def test_masks_are_broadcast(heads, shape, kind):
+    mask = np.random.default_rng(3).integers(0, 2, shape).astype("bool")
+    route = AttentionRoute(kind=kind, key_chunk_size=3 if kind == "blockwise" else None)
+    result = dot_product_attention(*heads, mask, route)
+    wanted = by_hand(*heads, np.broadcast_to(mask, (2, 3, 4)))
+    np.testing.assert_allclose(to_numpy(result), wanted, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 5), (2, 2, 4), (3, 4), (2, 5, 3, 4)])
+def test_masks_of_other_shapes_are_refused(heads, shape):
+    with pytest.raises(ValueError, match=r"`mask` must have the shape \(B, N, M\)"):
+        dot_product_attention(*heads, np.ones(shape, "bool"))
+
+
+@pytest.mark.parametrize("kind", ["dense", "blockwise"])
+@pytest.mark.parametrize("wide", [0, 1, 2])
+def test_of_mixed_dtypes_the_widest_computes(heads, kind, wide):
+    dtypes = ["float32" if index == wide else "bfloat16" for index in range(3)]
+    route = AttentionRoute(kind=kind, key_chunk_size=3 if kind == "blockwise" else None)
+
+    def total(arrays):
+        arrays = [keras.ops.cast(x, dtype) for x, dtype in zip(arrays, dtypes, strict=True)]
+        result = dot_product_attention(*arrays, MASK, route)
+        assert keras.backend.standardize_dtype(result.dtype) == dtypes[2]
+        return keras.ops.sum(keras.ops.square(keras.ops.cast(result, "float32")))
+
+    narrow = [
+        to_numpy(keras.ops.cast(keras.ops.cast(x, dtype), "float32"))
+        for x, dtype in zip(heads, dtypes, strict=True)
+    ]
+    value, gradients = value_and_gradient(total, heads)
+    wanted = np.square(by_hand(*narrow, MASK)).sum()
+    assert to_numpy(value) == pytest.approx(wanted, rel=1e-5 if wide == 2 else 1e-2)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+
+
 def test_softmax_of_bfloat16_is_float32():
     # 512 equal keys: 1/512 times 512 is 1 in float32, and far from it when bfloat16 sums.
     ones = keras.ops.ones((1, 512, 1, 4), "bfloat16")

@@ -15,6 +15,15 @@ def test_common_checks(tmp_path):
     check_layer(LayerNormalization, {"epsilon": 1e-3}, {"inputs": X}, X.shape, 2, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "option",
+    [{"axis": 1}, {"scale": False}, {"center": False}, {"gamma_regularizer": "l2"}],
+)
+def test_options_of_keras_own_that_it_would_pass_over(option):
+    with pytest.raises(ValueError, match=f"Received: {list(option)}".replace("[", r"\[")):
+        LayerNormalization(**option)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 def test_value_and_gradients_are_those_of_keras_own(dtype):
     found = []

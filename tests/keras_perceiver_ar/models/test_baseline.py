@@ -178,6 +178,10 @@ def test_rematerialised_gradients_are_those_of_what_is_kept(make):
         ({"width": 0}, "`width` must be an integer ≥ 1"),
         ({"num_heads": 3}, "multiple of `num_heads`"),
         ({"dropout": 1.0}, "`dropout` must lie in"),
+        ({"route": "dense"}, r"`route` must be a AttentionRoute\(…\)"),
+        ({"rematerialize": "x"}, "`rematerialize` must be .* blocks from 0 to 1"),
+        ({"rematerialize": (2,)}, "`rematerialize` must be .* blocks from 0 to 1"),
+        ({"rematerialize": None}, "`rematerialize` must be .* blocks from 0 to 1"),
     ],
 )
 def test_sizes_that_are_none(make, wrong, message):

@@ -168,7 +168,17 @@ def test_what_it_does_not_take():
     model = make_model()
     with pytest.raises(ValueError, match="leave `positions` out"):
         model({"token_ids": IDS, "positions": IDS})
-    with pytest.raises(ValueError, match=r"1 states \(B, 8, 16\)"):
-        model(IDS, memory=make_model(memory_length=3).empty_memory(2))
+    right = model.empty_memory(2)
+    for memory in (
+        make_model(memory_length=3).empty_memory(2),
+        make_model(num_layers=2).empty_memory(2),
+        model.empty_memory(3),
+        {},
+        {"states": right["states"]},
+        list(right["states"]),
+        {**right, "lengths": model.empty_memory(3)["lengths"]},
+    ):
+        with pytest.raises(ValueError, match=r"`states`, 1 of shape \(2, 8, 16\), and `lengths`"):
+            model(IDS, memory=memory)
     with pytest.raises(ValueError, match="`memory_length` must be an integer ≥ 1"):
         make_model(memory_length=0)
