@@ -72,7 +72,12 @@ def add_input_pipeline(parser):
     """Adds the flags of `input_pipeline`."""
     add = parser.add_argument
     add("--task", choices=input_pipeline.TASKS, default="copy", help="what the batches are of")
-    add("--data", type=command_line.path, metavar="DIR", help="folder of books, local or gs://")
+    add(
+        "--data",
+        type=command_line.path,
+        metavar="DIR",
+        help="folder of books or shards, local or gs://",
+    )
     context = at_least(2, workload.MAX_CONTEXT)
     add("--context", type=context, default=8192, help="inputs of a row")
     add("--batch", type=at_least(1), default=4, help="rows of a batch")

@@ -141,7 +141,9 @@ def main(arguments=None):
         server.objects.load_folder(bucket, root)
         command = arguments[split + 1 :]
         status = subprocess.run(command, env={**os.environ, **server.environment}).returncode
-        print(json.dumps(server.counts), file=sys.stderr)
+        reads, read = server.counts["read"], server.counts["bytes_read"]
+        ratio = {"reads_per_mib": round(reads * 2**20 / read, 3)} if read else {}
+        print(json.dumps({**server.counts, **ratio}), file=sys.stderr)
     return status
 
 

@@ -9,6 +9,7 @@ import pytest
 from pipelines import command_line
 from pipelines.benchmark import __main__ as benchmark
 from pipelines.benchmark import workload
+from tests.pipelines import shards
 
 SIZES = ["--latents=8", "--layers=1", "--width=16", "--heads=2", "--batch=2"]
 TIMING = ["--runs=2", "--warmup=1"]
@@ -120,6 +121,20 @@ def test_input_pipeline(capsys, tmp_path, task):
     assert 0 < record["min_ms"] <= record["median_ms"] <= record["max_ms"]
 
 
+def test_input_pipeline_of_shards(capsys, tmp_path):
+    shards.write_books(tmp_path / "raw", [900, 700, 800])
+    made = shards.prepare(tmp_path / "raw", tmp_path / "shards")
+    arguments = ["--task=shards", f"--data={tmp_path / 'shards'}", "--context=32", "--batch=2"]
+    assert benchmark.main(["input_pipeline", *arguments, "--batches=3", *TIMING]) == 0
+    record = read(capsys.readouterr().out)
+    assert record["tokens_per_second"] == pytest.approx(64 * record["batches_per_second"])
+    sizes = [shard.size for shard in made.shards("train")]
+    assert len(sizes) > 1
+    assert record["read_mib"] == pytest.approx(sum(sizes) / 2**20)
+    share = record["reader_mib_per_second"] / record["gfile_mib_per_second"]
+    assert record["reader_share"] == pytest.approx(share)
+
+
 def test_input_pipeline_without_tensorflow(repository, without_tensorflow):
     done = run(repository, without_tensorflow, "input_pipeline", "--context=32")
     assert (done.returncode, done.stdout) == (2, "")
@@ -159,6 +174,8 @@ def test_a_backend_that_is_not_installed(repository, without_tensorflow):
         (["decode", "--prompt=8", "--new_tokens=2"], "--latents must be at most"),
         ([*DECODE, "--refill=9"], "refill"),
         (["input_pipeline", "--task=books"], "--data"),
+        (["input_pipeline", "--task=copy", "--data=/tmp"], "--data"),
+        (["input_pipeline", "--task=shards", "--data=/no/such/folder"], "/no/such/folder"),
         (["input_pipeline", "--task=books", "--data=/no/such/folder"], "/no/such/folder"),
         (["sweep", "--output=/tmp/x", "--models=perceiver_ar,gpt"], "gpt"),
         (["sweep", "--output=/tmp/x", "--contexts=8,x"], "--contexts"),
