@@ -36,8 +36,15 @@ def same(found, wanted):
     )
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("num_hosts", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("seed", "num_hosts"),
+    [
+        # One seed is enough for every day.
+        pytest.param(seed, num_hosts, marks=[pytest.mark.slow] if seed else [])
+        for seed in (0, 1, 2)
+        for num_hosts in (1, 2, 4)
+    ],
+)
 def test_each_document_once_in_an_epoch(folders, seed, num_hosts):
     # Whole documents, so that a row tells which it is.
     task = ShardsTask(
