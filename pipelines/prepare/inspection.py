@@ -207,11 +207,11 @@ def draw_lengths(lengths, title):
         plural = "s" * (of_split.size > 1)
         panel.set_title(f"{split}: {of_split.size:,} document{plural}", loc="left")
         panel.set_ylabel("documents")
-        panel.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        panel.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
         panel.grid(alpha=0.3)
     axis = panels[-1]
     axis.set_xlabel("tokens of a document")
-    axis.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
     if low == high:
         axis.set_xlim(0.5 * low - 1, 1.5 * low + 1)
     elif is_wide:
