@@ -34,6 +34,7 @@ TRAIN = [
     # tf-models-official brings tensorflow-hub, which imports pkg_resources: gone in setuptools 82.
     "setuptools<81",
 ]
+MATPLOTLIB = "matplotlib>=3.8,<4"
 PREPARE = [
     # Runs the same command on two cores and on Dataflow, Flink or Spark.
     "apache-beam==2.77.0",
@@ -41,11 +42,13 @@ PREPARE = [
     # Gives MIDI message by message: symusic and pretty_midi lose the channels of notes and pedals.
     "mido==1.3.3",
     "pillow>=12,<13",
+    # Draws the lengths of documents; without it `inspect` shows numbers alone.
+    MATPLOTLIB,
 ]
 # On TensorFlow 2.17 and later only the parts of it written in Python work, so nothing requires it.
 IO = ["tensorflow-io==0.37.1"]
 # Draws what `pipelines.benchmark sweep` measured; the measurements do without.
-BENCHMARK = ["matplotlib>=3.8,<4"]
+BENCHMARK = [MATPLOTLIB]
 SERVE = ["tensorflow==2.20.*", "tensorflow-text==2.20.1", "tensorflow-serving-api==2.20.0"]
 DEV = [
     *TF,

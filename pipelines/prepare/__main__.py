@@ -1,7 +1,7 @@
 """python -m pipelines.prepare: raw data to token shards.
 
 `python -m pipelines.prepare tokenizer` trains a SentencePiece model, `python -m pipelines.prepare
-inspect PATH` shows what shards hold.
+inspect PATH` shows what shards hold: numbers, lengths, and the first documents decoded.
 """
 
 import functools
@@ -77,13 +77,20 @@ def main(arguments=None):
 
 def _inspect(arguments):
     flags = command_line.parser("pipelines.prepare inspect", "shows what a set of shards holds")
-    flags.add_argument("path", type=command_line.path, metavar="PATH")
+    flags.add_argument("path", type=command_line.path, metavar="PATH", help="local or gs://")
+    flags.add_argument(
+        "--output",
+        type=command_line.path,
+        metavar="DIR",
+        help="for a picture of the lengths, and the examples as text, pictures or MIDI",
+    )
+    flags.add_argument("--split", default="train", help="where the examples are from")
+    flags.add_argument("--examples", type=int, default=4, help="how many documents to decode")
     flags = flags.parse_args(arguments)
+    with command_line.user_errors(ImportError, hint=": pip install -e '.[prepare]'"):
+        from pipelines.prepare import inspection
 
-    from pipelines.data import manifest
-    from pipelines.prepare import summary
-
-    summary.show(manifest.load(flags.path))
+    inspection.show(flags.path, flags.split, flags.examples, flags.output)
 
 
 def _tokenizer(arguments):

@@ -2,25 +2,73 @@
 
 import sys
 
+import numpy as np
 import rich.console
 import rich.table
 
+from pipelines.data.batches import SPLITS
+
+
+def lengths(made):
+    """Data tokens of each document, of the splits that have some, in their usual order.
+
+    Args:
+        made: `Manifest`.
+
+    Returns:
+        dict of str to int64 (documents,).
+    """
+    found = {}
+    for split in _ordered(made):
+        shards = [shard for shard in made.splits[split] if shard.documents]
+        if shards:
+            found[split] = np.concatenate([shard.tokens() for shard in shards])
+    return found
+
+
+def describe(made):
+    """What a `Manifest` says of data and codec, in a few words."""
+    codec = made.codec
+    settings = [f"{key} {codec[key]}" for key in ("size", "order", "file") if key in codec]
+    return ", ".join([made.dataset, codec["name"], *settings])
+
 
 def show(made):
-    """Prints the splits of a `Manifest`, and names what was left out."""
-    table = rich.table.Table("split", "shards", "documents", "tokens", "bytes", "words", "skipped")
-    for split, shards in made.splits.items():
-        numbers = [
-            len(shards),
-            sum(shard.documents for shard in shards),
-            sum(int(shard.tokens().sum()) for shard in shards),
-            sum(shard.bytes for shard in shards),
-            sum(shard.words for shard in shards),
-            sum(len(shard.skipped) for shard in shards),
-        ]
-        table.add_row(split, *(f"{number:,}" for number in numbers))
+    """Prints a table of a `Manifest`, and names what was left out."""
+    print(f"{describe(made)}, vocabulary of {made.vocab_size:,}")
+    # A column for each split, of which there are three at most: 80 letters are enough for all rows.
+    table = rich.table.Table("")
+    of_split = lengths(made)
+    columns = []
+    for split in _ordered(made):
+        table.add_column(split, justify="right")
+        columns.append(_column(made.splits[split], of_split.get(split)))
+    for name in columns[0]:
+        row = [column[name] for column in columns]
+        if name not in ("bytes", "words") or any(row):  # which only text has
+            table.add_row(name, *("-" if number is None else f"{number:,}" for number in row))
     rich.console.Console().print(table)
     for shards in made.splits.values():
         for shard in shards:
             for name, reason in shard.skipped.items():
                 print(f"skipped {name}: {reason}", file=sys.stderr)
+
+
+def _ordered(made):
+    return [split for split in SPLITS if split in made.splits]
+
+
+def _column(shards, lengths):
+    """dict of str to int, or to None where there is no document to measure."""
+    empty = lengths is None
+    return {
+        "shards": len(shards),
+        "documents": 0 if empty else lengths.size,
+        "skipped": sum(len(shard.skipped) for shard in shards),
+        "tokens": 0 if empty else int(lengths.sum()),
+        "shortest, tokens": None if empty else int(lengths.min()),
+        "median, tokens": None if empty else round(np.median(lengths)),
+        "longest, tokens": None if empty else int(lengths.max()),
+        "bytes": sum(shard.bytes for shard in shards),
+        "words": sum(shard.words for shard in shards),
+    }
