@@ -30,7 +30,9 @@ def main(arguments=None):
     model = experiment.make_model()
     gin_checks.check_used(flags.gin_bindings)
     step = checkpoints.restore_weights(flags.model_dir, model, flags.checkpoint)
-    path, signatures = write_version(model, flags.output, text=experiment.task.is_text)
+    task = experiment.task
+    positions = getattr(task, "positions", None)
+    path, signatures = write_version(model, flags.output, task.is_text, positions)
     print(f"step {step} of {flags.model_dir} is now {path}, with {', '.join(signatures)}")
 
 

@@ -26,8 +26,12 @@ GENERATE_INPUTS = _TOKENS + _SAMPLING
 GENERATE_TEXT_INPUTS = (_rows(tf.string, "text"), *_SAMPLING)
 
 
-def make_score(model):
+def make_score(model, positions=None):
     """Function of `SCORE_INPUTS`: log-probability of each input given those before it.
+
+    Args:
+        model: `PerceiverARCausalLM`.
+        positions: int32 (E, P), those of the events of every document, or None, which is 1, 2, …
 
     Returns:
         function → dict: `log_probs` float32 (B, M), NaN at the first input and on padding.
@@ -39,13 +43,18 @@ def make_score(model):
             checks = _check_tokens(model, token_ids, lengths)
         with tf.control_dependencies([*checks, _check_width(token_ids, max_context)]):
             token_ids = tf.identity(token_ids)
-        return {"log_probs": model.score({"token_ids": token_ids, "lengths": lengths})}
+        inputs = {"token_ids": token_ids, "lengths": lengths}
+        if positions is not None:
+            inputs["positions"] = _place(positions, token_ids)
+        return {"log_probs": model.score(inputs)}
 
     return score
 
 
-def make_generate(model):
+def make_generate(model, positions=None):
     """Function of `GENERATE_INPUTS`: continues each prompt until its limit or EOS.
+
+    Args: as for `make_score`.
 
     Returns:
         function → dict: `token_ids` int32 (B, T), prompt and continuation, then zeros; `lengths`
@@ -84,9 +93,20 @@ def make_generate(model):
         valid = tf.range(width) < lengths[:, None]
         token_ids = tf.where(valid, token_ids, 0)[:, :room]
         token_ids = tf.pad(token_ids, [[0, 0], [0, tf.maximum(room - width, 0)]])
-        return decode(model, token_ids, lengths, max_new_tokens, temperature, top_p, seed)
+        places = None if positions is None else _place(positions, token_ids)
+        sampling = (max_new_tokens, temperature, top_p, seed)
+        return decode(model, token_ids, lengths, *sampling, positions=places)
 
     return generate
+
+
+def _place(positions, token_ids):
+    """Positions of rows that begin with their documents: int32 (B, T, P)."""
+    rows, width = tf.unstack(tf.shape(token_ids))
+    # The last one also stands for what would lie behind the end.
+    index = tf.minimum(tf.range(width), positions.shape[0] - 1)
+    places = tf.gather(tf.constant(positions, tf.int32), index)
+    return tf.tile(places[None], (rows, 1, 1))
 
 
 def make_generate_text(generate, max_context):

@@ -17,13 +17,14 @@ _REMOTE = re.compile("[a-z][a-z0-9+.-]*://")
 _LOADABLE = ("saved_model.pb", "saved_model.pbtxt")
 
 
-def write_version(model, directory, text):
+def write_version(model, directory, text, positions=None):
     """Writes the next version of a model.
 
     Args:
         model: `PerceiverARCausalLM`.
         directory: str. Versions lie in it as `1`, `2`, …; TF Serving loads the highest.
         text: bool. Whether the model's ids are bytes of text, and `generate_text` makes sense.
+        positions: int32 (E, P), those of the events of every document, or None, which is 1, 2, …
 
     Returns:
         str, the path of the version, and the names of its signatures.
@@ -31,8 +32,8 @@ def write_version(model, directory, text):
     Raises:
         UserError: the directory cannot be written.
     """
-    score = _trace(signatures.make_score(model), signatures.SCORE_INPUTS)
-    generate = _trace(signatures.make_generate(model), signatures.GENERATE_INPUTS)
+    score = _trace(signatures.make_score(model, positions), signatures.SCORE_INPUTS)
+    generate = _trace(signatures.make_generate(model, positions), signatures.GENERATE_INPUTS)
     endpoints = {"serving_default": score, "score": score, "generate": generate}
     if text:
         generate_text = signatures.make_generate_text(generate, model.backbone.max_context)

@@ -1,9 +1,12 @@
 """What the signatures take, refuse and promise; in this process, because a start costs seconds."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_perceiver_ar as kpar
+from savedmodels import signatures
 from tests.savedmodels import exports
 
 ROWS = ([2, 40, 50, 60, 70, 80, 90], [2], [2, 258, 3, 17])
@@ -210,3 +213,35 @@ def test_generate_text_refuses_by_name(text_model, changed, named):
 def test_score_refuses_rows_wider_than_the_context(text_model):
     inputs = {"token_ids": np.full((1, 41), 5, np.int32), "lengths": np.array([3], np.int32)}
     refused(text_model, "score", inputs, {}, "must not be wider than the context of 40")
+
+
+def test_a_table_of_positions_is_that_of_every_row():
+    layer = kpar.layers.PositionEmbedding((5, 5), 16)
+    backbone = kpar.models.PerceiverARBackbone(
+        30, 12, 4, num_layers=1, width=16, num_heads=2, positions=layer
+    )
+    model = kpar.models.PerceiverARCausalLM(backbone)
+    draw = np.random.default_rng(0)
+    model.logits.kernel.assign(draw.normal(size=model.logits.kernel.shape))
+    table = draw.integers(0, 5, (9, 2)).astype("int32")
+    rows = draw.integers(3, 30, (2, 7)).astype("int32")
+    inputs = {"token_ids": rows, "lengths": np.array([7, 3], "int32")}
+    # What lies behind the table's end is as its end.
+    positions = np.broadcast_to(table[np.minimum(np.arange(12), 8)], (2, 12, 2))
+    wanted = keras.ops.convert_to_numpy(model.score({**inputs, "positions": positions[:, :7]}))
+    tokens = [tf.constant(value) for value in inputs.values()]
+    found = signatures.make_score(model, table)(*tokens)["log_probs"]
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+    sampling = exports.sampling(2, max_new_tokens=(5,))
+    wanted = model.generate(
+        {**inputs, "positions": positions},
+        5,
+        sampler=kpar.generation.Sampler(1.0, 0.9),
+        seed=sampling["seed"],
+    )
+    sampling = [tf.constant(value) for value in sampling.values()]
+    found = signatures.make_generate(model, table)(*tokens, *sampling)
+    np.testing.assert_array_equal(found["lengths"], wanted["lengths"])
+    width = int(max(wanted["lengths"]))
+    np.testing.assert_array_equal(found["token_ids"][:, :width], wanted["token_ids"][:, :width])

@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from pipelines import evaluate, generate, midi_files, train
 from pipelines.prepare import encoders
+from savedmodels import export
 from tests.pipelines import runs, shards
 from tests.pipelines.prepare.test_encoders import SIZE, VALUES, write_images, write_music
 
@@ -53,6 +55,23 @@ def test_images(tmp_path):
         assert image.size == (SIZE, SIZE)
         drawn = np.asarray(image)
     assert (drawn > 0).mean() > 0.9  # to the end
+    check_export(tmp_path, model_dir, drawn)
+
+
+def check_export(tmp_path, model_dir, drawn):
+    """The exported model draws what the command drew."""
+    assert runs.call(export.main, model_dir, f"--output={tmp_path / 'exported'}") == 0
+    served = tf.saved_model.load(str(tmp_path / "exported/1"))
+    result = served.signatures["generate"](
+        token_ids=tf.constant([[2]]),
+        lengths=tf.constant([1]),
+        max_new_tokens=tf.constant([VALUES - 1]),
+        seed=tf.constant([0]),
+        temperature=tf.constant([1.0]),
+        top_p=tf.constant([0.95]),
+    )
+    ids = result["token_ids"].numpy()
+    np.testing.assert_array_equal(ids[0, 1:] - 3, drawn.reshape(-1)[: VALUES - 1])
 
 
 def test_music(tmp_path):
