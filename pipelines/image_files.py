@@ -23,7 +23,7 @@ _GAP = 2
 _BACKGROUND = 64
 
 
-def read(source, size):
+def read(source, size, name="the image data"):
     """An image as a square: the middle of it, each pixel the mean of those that it covers.
 
     It covers those whose middle it covers (the box filter): none is split between two.
@@ -37,6 +37,7 @@ def read(source, size):
         source: str or path of a JPEG, PNG, GIF or WebP file, local or remote, or its content as
             bytes.
         size: int. S.
+        name: str. What a message calls content; a path has a name already.
 
     Returns:
         uint8 (S, S, 3), red, green, blue.
@@ -46,7 +47,7 @@ def read(source, size):
             pixels; or `size` is below 1.
     """
     check_integer("size", size)
-    data, name = _content(source)
+    data, name = _content(source, name)
     if not data:
         raise UserError(f"{name} is empty: copy or export it again")
     try:
@@ -111,15 +112,15 @@ def write_grid(images, path, columns=None):
         file.write(stream.getvalue())
 
 
-def _content(source):
+def _content(source, name):
     """Bytes of a file, and what to call it in a message."""
     remedy = "scale it down first"
     if not isinstance(source, bytes):
         path, hint = str(source), ": check that it is there and may be read"
         return remote.content(path, hint, _MAX_BYTES, remedy), repr(path)
     if len(source) > _MAX_BYTES:
-        raise UserError(f"the image data is larger than {_MAX_BYTES:,} bytes: {remedy}")
-    return source, "the image data"
+        raise UserError(f"{name} is larger than {_MAX_BYTES:,} bytes: {remedy}")
+    return source, name
 
 
 def _upright(image):

@@ -18,7 +18,8 @@ class ShortRead(Exception):
     """Fewer or more bytes came than the file holds."""
 
 
-def _try_again(function):
+def try_again(function):
+    """A function that is called up to five times, as long as what it reads comes short."""
     return tenacity.retry(
         retry=tenacity.retry_if_exception_type((tf.errors.InternalError, ShortRead)),
         stop=tenacity.stop_after_attempt(_TRIES),
@@ -27,7 +28,7 @@ def _try_again(function):
     )(function)
 
 
-@_try_again
+@try_again
 def size(path):
     """Bytes of a file, local or remote.
 
@@ -37,7 +38,7 @@ def size(path):
     return tf.io.gfile.stat(path).length
 
 
-@_try_again
+@try_again
 def read(path, num_bytes):
     """All bytes of a file, local or remote.
 

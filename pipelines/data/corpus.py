@@ -201,17 +201,12 @@ def read_text(file, size, part):
         ) from error
     except tf.errors.OpError as error:
         raise _unreadable(file, error) from error
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{file!r} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}; "
-            "convert it, for example with iconv -f LATIN1 -t UTF-8"
-        ) from error
-    text = text.removeprefix("\ufeff")
-    if not text or text.isspace():
-        raise UserError(f"{file!r} is empty or only white space: delete it, or give it its text")
-    data = data.removeprefix(codecs.BOM_UTF8)
+    data = check_text(
+        data,
+        file,
+        convert="; convert it, for example with iconv -f LATIN1 -t UTF-8",
+        fill=": delete it, or give it its text",
+    )
     if part == "whole":
         return data
     cut = _cut(len(data))
@@ -219,6 +214,32 @@ def read_text(file, size, part):
     while data[cut] & 0xC0 == 0x80:
         cut -= 1
     return data[:cut] if part == "train" else data[cut:]
+
+
+def check_text(data, name, convert="", fill=""):
+    """Text without its byte order mark, if it is text.
+
+    Args:
+        data: bytes.
+        name: str. What a message calls it.
+        convert: str. What a message advises where it is not UTF-8.
+        fill: str. The same, where there is nothing in it.
+
+    Returns:
+        bytes.
+
+    Raises:
+        UserError: empty, only white space or no UTF-8.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        place = f"byte 0x{data[error.start]:02x} at offset {error.start}"
+        raise UserError(f"{name!r} is not UTF-8: {place}{convert}") from error
+    text = text.removeprefix("\ufeff")
+    if not text or text.isspace():
+        raise UserError(f"{name!r} is empty or only white space{fill}")
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _cut(size):

@@ -2,7 +2,7 @@
 
 A set is a folder of TFRecord files and `manifest.json`, which is written last. Every record is a
 `tf.train.Example` of one document: `tokens`, its data tokens less the reserved ids, in 1 or 2 bytes
-each (little endian), and `name`, the file that it came from.
+each (little endian), and `name`, the file that it came from, or its place in a split of TFDS.
 """
 
 import dataclasses
@@ -71,7 +71,7 @@ class Manifest:
     """A set of shards.
 
     Attributes:
-        dataset: str. "pg19", "text", "imagenet64", "maestro".
+        dataset: str. "pg19", "text", "imagenet64", "maestro", or "tfds:…" with its version.
         codec: dict. `name` ("bytes", "sentencepiece", "image", "performance") and its settings.
         vocab_size: int. V, the three reserved ids included.
         token_bytes: int. 1 or 2.

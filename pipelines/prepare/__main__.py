@@ -5,6 +5,7 @@ inspect PATH` shows what shards hold: numbers, lengths, and the first documents 
 """
 
 import functools
+import os
 import sys
 
 from pipelines import command_line
@@ -27,7 +28,8 @@ def main(arguments=None):
         "--dataset",
         required=True,
         help="what the input is: pg19 (its layout), text (any folder of .txt files), "
-        "imagenet64 (any folder of images), maestro (its layout)",
+        "imagenet64 (any folder of images), maestro (its layout), or tfds:NAME[/CONFIG][:VERSION], "
+        "a set of TensorFlow Datasets, prepared already, in the data directory --input",
     )
     flags.add_argument("--input", required=True, type=command_line.path, metavar="DIR")
     flags.add_argument("--output", required=True, type=command_line.path, metavar="DIR")
@@ -36,6 +38,11 @@ def main(arguments=None):
         default="bytes",
         type=command_line.path,
         help="of text: bytes, or the file of a SentencePiece model",
+    )
+    flags.add_argument(
+        "--feature",
+        metavar="NAME",
+        help="of a tfds: set, the text or image to take; by default book_text, text or image",
     )
     flags.add_argument("--image_size", type=int, default=64, help="side of images in pixels")
     flags.add_argument(
@@ -56,23 +63,41 @@ def main(arguments=None):
         from pipelines.prepare import beam_runner
     except ImportError as error:
         raise UserError(f"needs Apache Beam: pip install -e '.[prepare]' ({error})") from error
-    from pipelines.prepare import documents, encoders, job, summary
+    from pipelines.prepare import encoders, job, summary
 
     beam_runner.check_flags(beam_flags)
-    found = documents.find(flags.dataset, flags.input)
-    encoder = encoders.make_encoder(flags.dataset, flags.tokenizer, flags.image_size, flags.order)
+    shard_bytes = flags.shard_megabytes * 2**20
+    dataset, encoding, found = _find(flags, shard_bytes)
+    encoder = encoders.make_encoder(encoding, flags.tokenizer, flags.image_size, flags.order)
     made = job.prepare(
-        flags.dataset,
+        dataset,
         found,
         encoder,
         flags.output,
-        shard_bytes=flags.shard_megabytes * 2**20,
+        shard_bytes=shard_bytes,
         seed=flags.seed,
         strict=flags.strict,
         write_all=functools.partial(beam_runner.write_all, encoder=encoder, flags=beam_flags),
     )
     summary.show(made)
     return None
+
+
+def _find(flags, shard_bytes):
+    """What the set is called, how it is encoded, and its documents."""
+    from pipelines.prepare import documents
+
+    name = flags.dataset
+    if name.startswith(documents.TFDS):
+        # Imported for sets of it alone: it takes seconds.
+        from pipelines.prepare import tfds_source
+
+        folder = os.path.expanduser(flags.input)
+        name = name.removeprefix(documents.TFDS)
+        return tfds_source.find(name, folder, flags.feature, shard_bytes)
+    if flags.feature:
+        raise UserError(f"--feature is of --dataset={documents.TFDS}… alone: leave it out")
+    return name, name, documents.find(name, flags.input)
 
 
 def _inspect(arguments):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from pipelines import image_files
 from pipelines.command_line import user_errors
 from pipelines.data import corpus
 from pipelines.data.batches import SPLITS
@@ -15,9 +16,12 @@ from pipelines.errors import UserError
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 
+# Before the names of sets of TensorFlow Datasets; see `tfds_source`.
+TFDS = "tfds:"
+
 
 class Document(NamedTuple):
-    """One document to encode.
+    """One document to encode, and the reading of it.
 
     Attributes:
         name: str. Its path within the input folder.
@@ -30,6 +34,25 @@ class Document(NamedTuple):
     path: str
     part: str
     size: int
+
+    def each(self):
+        """The documents in it: itself. (Of other sources a plan names many at once.)"""
+        return (self,)
+
+    def text(self):
+        """bytes: UTF-8.
+
+        Raises:
+            UserError: a file that is not text, or cannot be read.
+        """
+        data = corpus.read_text(self.path, self.size, self.part)
+        if not data:
+            raise UserError(f"{self.path!r} is too short to set aside 5 % of it")
+        return data
+
+    def image(self, size):
+        """uint8 (S, S, 3): see `image_files.read`."""
+        return image_files.read(self.path, size)
 
 
 def find_text(folder):
@@ -144,5 +167,5 @@ def find(dataset, folder):
         UserError: nothing there.
     """
     if dataset not in FINDERS:
-        raise UserError(f"unknown --dataset={dataset}: choose {', '.join(FINDERS)}")
+        raise UserError(f"unknown --dataset={dataset}: choose {', '.join(FINDERS)}, {TFDS}NAME")
     return FINDERS[dataset](os.path.expanduser(folder).rstrip("/") or "/")

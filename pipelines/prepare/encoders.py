@@ -1,4 +1,4 @@
-"""From a document's file to its tokens."""
+"""From a document, wherever it comes from, to its tokens."""
 
 import hashlib
 import io
@@ -9,10 +9,10 @@ import numpy as np
 
 from keras_perceiver_ar.codecs import byte_codec, image_codec, performance_codec
 from keras_perceiver_ar.codecs.byte_codec import NUM_RESERVED
-from pipelines import image_files, midi_files, remote
+from pipelines import midi_files, remote
 from pipelines.checks import check_integer
 from pipelines.command_line import user_errors
-from pipelines.data import codecs, corpus
+from pipelines.data import codecs
 from pipelines.data.sentencepiece_text import SentencePieceText
 from pipelines.errors import UserError
 
@@ -45,15 +45,18 @@ class ByteEncoder:
         return {"name": "bytes"}
 
     def __call__(self, document):
-        """Reads and encodes a `Document`.
+        """Reads and encodes a document.
+
+        Args:
+            document: `Document`, or whatever has its `path` and its `text`.
 
         Returns:
             `Encoded`.
 
         Raises:
-            UserError: a file that is not text, or cannot be read.
+            UserError: it is not text, or cannot be read.
         """
-        data = _read(document)
+        data = document.text()
         return Encoded(np.frombuffer(data, np.uint8), len(data), len(data.split()))
 
 
@@ -91,7 +94,7 @@ class SentencePieceEncoder:
 
     def __call__(self, document):
         """As `ByteEncoder`; a text that would not come back as it is cannot be encoded either."""
-        data = _read(document)
+        data = document.text()
         tokens = self._text.encode(data) - NUM_RESERVED
         if self._text.decode(tokens + NUM_RESERVED).encode() != data:
             raise UserError(
@@ -107,13 +110,6 @@ class SentencePieceEncoder:
         self.model = model
         self._text = SentencePieceText(model, self.FILE)
         self.vocab_size = self._text.vocab_size
-
-
-def _read(document):
-    data = corpus.read_text(document.path, document.size, document.part)
-    if not data:
-        raise UserError(f"{document.path!r} is too short to set aside 5 % of it")
-    return data
 
 
 class ImageEncoder:
@@ -155,7 +151,7 @@ class ImageEncoder:
 
     def __call__(self, document):
         """Reads, cuts square, resizes and encodes."""
-        image = image_files.read(document.path, self.size)
+        image = document.image(self.size)
         return Encoded((image_codec.encode(image, self.order) - NUM_RESERVED).astype(np.uint8))
 
 

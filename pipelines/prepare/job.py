@@ -6,6 +6,7 @@ import sys
 
 import tensorflow as tf
 
+from pipelines import remote
 from pipelines.checkpoints import write_bytes, write_text
 from pipelines.data import manifest
 from pipelines.data.manifest import Manifest, Shard
@@ -98,6 +99,12 @@ def write(plan, encoder):
         encoder: see `encoders`.
     """
     try:
-        shard_writer.write(plan, encoder)
-    except UserError as error:
+        _write_shard(plan, encoder)
+    except (UserError, remote.ShortRead) as error:
         shard_writer.write_failure(plan, error)
+
+
+@remote.try_again
+def _write_shard(plan, encoder):
+    # From its start: what a try has written lies under a name of its own.
+    shard_writer.write(plan, encoder)

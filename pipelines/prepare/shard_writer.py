@@ -6,6 +6,7 @@ a restart knows that it is done. Both are bytes that follow from the input alone
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import uuid
 
@@ -27,7 +28,8 @@ class Plan:
     Attributes:
         folder: str.
         file: str. Name of the shard.
-        documents: tuple of `Document`, in the order of the records.
+        documents: tuple of `Document`, in the order of the records, or of whatever has its `name`,
+            `part` and `size` and yields documents from `each`.
         fingerprint: str. Of what the shard will hold.
         strict: bool. Whether a document that cannot be read stops everything.
     """
@@ -92,6 +94,7 @@ def write(plan, encoder):
 
     Raises:
         UserError: a document that cannot be read, if the plan is strict.
+        remote.ShortRead: a source that breaks off; another try may find it whole.
     """
     report = tf.io.gfile.join(plan.folder, plan.file + REPORT)
     done = read_report(plan)
@@ -101,12 +104,12 @@ def write(plan, encoder):
     temporary = f"{path}{_TEMPORARY}{uuid.uuid4().hex}"
     rows, skipped = [], {}
     with tf.io.TFRecordWriter(temporary) as writer:
-        for document in plan.documents:
+        for document in itertools.chain.from_iterable(some.each() for some in plan.documents):
             try:
                 encoded = encoder(document)
             except UserError as error:
                 if plan.strict:
-                    raise
+                    raise UserError(f"{error} (without --strict it is left out)") from error
                 skipped[document.name] = str(error)
                 continue
             writer.write(_record(document.name, encoded.tokens))
