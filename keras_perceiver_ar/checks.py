@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import sys
 
 import keras
 import numpy as np
@@ -155,9 +156,8 @@ def _is_mean_of_replicas():
     """Whether Keras' `fit` is being built: on the mean of the replicas' batches, so on floats."""
     if keras.backend.backend() != "tensorflow":
         return False
-    import tensorflow as tf
-
-    return tf.distribute.in_cross_replica_context()
+    # As Keras has imported it: what is here needs nothing but Keras and NumPy.
+    return sys.modules["tensorflow"].distribute.in_cross_replica_context()
 
 
 def check_rematerialize(rematerialize, num_layers):
