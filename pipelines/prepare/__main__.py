@@ -5,6 +5,7 @@ inspect PATH` shows what shards hold: numbers, lengths, and the first documents 
 """
 
 import functools
+import logging
 import os
 import sys
 
@@ -51,6 +52,20 @@ def main(arguments=None):
         type=command_line.path,
         help="of colour values in images: raster, rgb, or a .npy file with a permutation",
     )
+    flags.add_argument(
+        "--transpose",
+        type=int,
+        default=0,
+        metavar="SEMITONES",
+        help="of music: training performances also in the keys up to so far up and down",
+    )
+    flags.add_argument(
+        "--stretch",
+        type=_factors,
+        default=[],
+        metavar="FACTOR,FACTOR",
+        help="of music: training performances also so many times as long, 0.95,1.05 for instance",
+    )
     flags.add_argument("--shard_megabytes", type=float, default=64, help="of input, about")
     flags.add_argument("--seed", type=int, default=0, help="of the order of the documents")
     flags.add_argument(
@@ -59,10 +74,14 @@ def main(arguments=None):
     flags, beam_flags = flags.parse_known_args(arguments)
     if not flags.shard_megabytes > 0:
         raise UserError(f"--shard_megabytes must be positive, got {flags.shard_megabytes}")
+    # It tells of file systems that it would like to have; what is used here is TensorFlow's.
+    logging.disable(logging.WARNING)
     try:
         from pipelines.prepare import beam_runner
     except ImportError as error:
         raise UserError(f"needs Apache Beam: pip install -e '.[prepare]' ({error})") from error
+    finally:
+        logging.disable(logging.NOTSET)
     from pipelines.prepare import encoders, job, summary
 
     beam_runner.check_flags(beam_flags)
@@ -88,6 +107,8 @@ def _find(flags, shard_bytes):
     from pipelines.prepare import documents
 
     name = flags.dataset
+    if (flags.transpose or flags.stretch) and name != "maestro":
+        raise UserError("--transpose and --stretch are of --dataset=maestro alone: leave them out")
     if name.startswith(documents.TFDS):
         # Imported for sets of it alone: it takes seconds.
         from pipelines.prepare import tfds_source
@@ -97,7 +118,16 @@ def _find(flags, shard_bytes):
         return tfds_source.find(name, folder, flags.feature, shard_bytes)
     if flags.feature:
         raise UserError(f"--feature is of --dataset={documents.TFDS}… alone: leave it out")
-    return name, name, documents.find(name, flags.input)
+    found = documents.find(name, flags.input)
+    if (flags.transpose or flags.stretch) and "train" in found:
+        from pipelines.prepare import variations
+
+        found["train"] = variations.vary(found["train"], flags.transpose, flags.stretch)
+    return name, name, found
+
+
+def _factors(text):
+    return [float(part) for part in text.split(",")]
 
 
 def _inspect(arguments):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from pipelines import image_files
+from pipelines import image_files, midi_files
 from pipelines.command_line import user_errors
 from pipelines.data import corpus
 from pipelines.data.batches import SPLITS
@@ -53,6 +53,10 @@ class Document(NamedTuple):
     def image(self, size):
         """uint8 (S, S, 3): see `image_files.read`."""
         return image_files.read(self.path, size)
+
+    def notes(self):
+        """Records (N,) of notes: see `midi_files.read`."""
+        return midi_files.read(self.path)
 
 
 def find_text(folder):

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_perceiver_ar.codecs import byte_codec, image_codec, performance_codec
 from keras_perceiver_ar.codecs.byte_codec import NUM_RESERVED
-from pipelines import midi_files, remote
+from pipelines import remote
 from pipelines.checks import check_integer
 from pipelines.command_line import user_errors
 from pipelines.data import codecs
@@ -170,7 +170,7 @@ class PerformanceEncoder:
 
     def __call__(self, document):
         """Reads and encodes a `Document`."""
-        ids = performance_codec.encode(midi_files.read(document.path))
+        ids = performance_codec.encode(document.notes())
         return Encoded((ids - NUM_RESERVED).astype(np.uint16))
 
 
