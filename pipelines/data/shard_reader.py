@@ -35,7 +35,7 @@ class Shards(NamedTuple):
     @classmethod
     def of(cls, path, manifest, split):
         """The shards of a split of a manifest."""
-        shards = manifest.shards(split)
+        shards = manifest.shards(split, path)
         counts = [shard.documents for shard in shards]
         return cls(
             files=tuple(tf.io.gfile.join(path, shard.file) for shard in shards),
