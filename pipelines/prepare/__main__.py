@@ -5,6 +5,7 @@ inspect PATH` shows what shards hold.
 """
 
 import functools
+import logging
 import sys
 
 from pipelines import command_line
@@ -52,10 +53,14 @@ def main(arguments=None):
     flags, beam_flags = flags.parse_known_args(arguments)
     if not flags.shard_megabytes > 0:
         raise UserError(f"--shard_megabytes must be positive, got {flags.shard_megabytes}")
+    # Beam warns that it cannot reach Google's buckets by itself; here TensorFlow does that.
+    logging.disable(logging.WARNING)
     try:
         from pipelines.prepare import beam_runner
     except ImportError as error:
         raise UserError(f"needs Apache Beam: pip install -e '.[prepare]' ({error})") from error
+    finally:
+        logging.disable(logging.NOTSET)
     from pipelines.prepare import documents, encoders, job, summary
 
     beam_runner.check_flags(beam_flags)
