@@ -89,8 +89,12 @@ class Manifest:
     splits: dict
     schema_version: int = SCHEMA_VERSION
 
-    def shards(self, split):
+    def shards(self, split, path):
         """The shards of a split.
+
+        Args:
+            split: str.
+            path: str. The set's folder, for messages.
 
         Raises:
             UserError: unknown, absent or empty.
@@ -102,7 +106,7 @@ class Manifest:
                 name for name, shards in self.splits.items() if any(s.documents for s in shards)
             ]
             raise UserError(
-                f"the shards hold no document of the split {split!r} (there is "
+                f"the shards in {path!r} hold no document of the split {split!r} (there is "
                 f"{', '.join(there) or 'none'}): prepare them from a folder that has some"
             )
         return shards

@@ -11,6 +11,8 @@ from pipelines.data.manifest import TOKEN_TYPES
 # Remote files answer slowly, but many at a time.
 PARALLEL_READS = 16
 _BUFFER = 8 << 20  # bytes of a request
+# TensorFlow asks a bucket again itself, but not where an answer ends early and says that it is all.
+_TRIES = 5
 
 
 class Shards(NamedTuple):
@@ -33,7 +35,7 @@ class Shards(NamedTuple):
     @classmethod
     def of(cls, path, manifest, split):
         """The shards of a split of a manifest."""
-        shards = manifest.shards(split)
+        shards = manifest.shards(split, path)
         counts = [shard.documents for shard in shards]
         return cls(
             files=tuple(tf.io.gfile.join(path, shard.file) for shard in shards),
@@ -101,9 +103,15 @@ def read(shards, numbers):
         with tf.control_dependencies([tf.debugging.Assert(same, [message])]):
             return tf.strings.reduce_join(tokens)
 
+    def keep_trying(*shard):
+        # What is read first as it should be; the error of the last try is not passed over.
+        once = tf.data.Dataset.from_tensors(shard)
+        tries = once.repeat(_TRIES - 1).map(read_shard).ignore_errors()
+        return tries.concatenate(once.map(read_shard)).take(1).get_single_element()
+
     files = tf.gather(tf.constant(shards.files), numbers)
     dataset = tf.data.Dataset.from_tensor_slices((files, first, last))
-    dataset = dataset.map(read_shard, num_parallel_calls=PARALLEL_READS, deterministic=True)
+    dataset = dataset.map(keep_trying, num_parallel_calls=PARALLEL_READS, deterministic=True)
     count = tf.maximum(tf.size(numbers, tf.int64), 1)
     joined = tf.strings.reduce_join(dataset.batch(count).get_single_element())
     tokens = tf.io.decode_raw(joined, TOKEN_TYPES[shards.token_bytes])

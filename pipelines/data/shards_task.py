@@ -85,7 +85,7 @@ class ShardsTask:
 
     def units(self, split):
         """Denominators other than targets: `bytes`, `words` and `documents` of a split."""
-        shards = self.manifest.shards(split)
+        shards = self.manifest.shards(split, self.path)
         return {
             "bytes": sum(shard.bytes for shard in shards),
             "words": sum(shard.words for shard in shards),
@@ -272,5 +272,5 @@ class ShardsTask:
         return inputs, labels
 
     def _shards(self, split):
-        manifest.check_files(self.path, self.manifest.shards(split))
+        manifest.check_files(self.path, self.manifest.shards(split, self.path))
         return Shards.of(self.path, self.manifest, split)

@@ -76,7 +76,8 @@ class _Progress:
 
     def _watch(self):
         console = rich.console.Console(stderr=True)
-        with rich.progress.Progress(console=console) as bar:
+        # In a file it would be a line of 100 % at the end, before a refusal too.
+        with rich.progress.Progress(console=console, disable=not console.is_terminal) as bar:
             task = bar.add_task("shards", total=len(self._reports))
             while not self._over.wait(2.0):
                 bar.update(task, completed=len(self._done()))

@@ -2,6 +2,9 @@
 
 import random
 
+import numpy as np
+import tensorflow as tf
+
 from pipelines.prepare import documents, encoders, job
 
 
@@ -24,3 +27,15 @@ def prepare(source, output, shard_bytes=1000, seed=0, strict=False, dataset="pg1
 
     found = documents.find(dataset, str(source))
     return job.prepare(dataset, found, encoder, str(output), shard_bytes, seed, strict, write_all)
+
+
+def records(folder, made):
+    """The documents of a set as its files hold them: split, name and ids of each."""
+    features = {name: tf.io.FixedLenFeature((), tf.string) for name in ("name", "tokens")}
+    kind = {1: "u1", 2: "<u2"}[made.token_bytes]
+    for split, shards in made.splits.items():
+        for shard in shards:
+            for record in tf.data.TFRecordDataset(str(folder / shard.file)):
+                example = tf.io.parse_example(record, features)
+                ids = np.frombuffer(example["tokens"].numpy(), kind).astype(int) + 3
+                yield split, example["name"].numpy().decode(), ids

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -161,28 +159,6 @@ def test_evaluation_rows_of_a_small_corpus(tmp_path):
     tokens, labels = flat(task.evaluation_dataset("test", context=4, batch_size=4, num_latents=3))
     assert tokens.tolist() == [[2, 116, 0, 0], [2, 0, 0, 0], [2, 68, 69, 70], [0, 0, 0, 0]]
     assert labels.tolist() == [[116, 1, 0, 0], [68, 0, 0, 0], [0, 69, 70, 1], [0, 0, 0, 0]]
-
-
-def test_golden_block_eval(tmp_path, shared):
-    folder = shared / "golden" / "s_data"
-    task = BooksTask(write_books(tmp_path, {"1": BOOKS["2"]}, split="test"))
-    cases = [
-        c for c in json.loads((folder / "configs.json").read_text()) if "block_eval_window" in c
-    ]
-    assert len(cases) == 3
-    for case in cases:
-        context, num_latents = case["max_context_length"], case["block_eval_window"]
-        size = int(np.prod(case["batch_dims"]))
-        tokens, labels = arrays(task.evaluation_dataset("test", context, size, num_latents))
-        with np.load(folder / case["file"]) as golden:
-            for batch in range(case["batches"]):
-                inputs = golden[f"batch{batch}/inputs"].reshape(size, context)
-                targets = golden[f"batch{batch}/targets"].reshape(size, context)
-                np.testing.assert_array_equal(tokens[batch], inputs)
-                # The original scores what its latents sit on: the last N of each row.
-                length = np.count_nonzero(inputs, axis=1)[:, None]
-                scored = np.arange(context) >= length - num_latents
-                np.testing.assert_array_equal(labels[batch], np.where(scored, targets, 0))
 
 
 @settings(max_examples=25, deadline=None)

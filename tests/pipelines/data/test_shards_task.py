@@ -87,17 +87,6 @@ def test_examples_cover_a_document_evenly(tmp_path):
             assert k * 501 // 51 + 1 <= end <= ((k + 1) * 501 - 1) // 51 + 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("hosts", [(0, 1), (1, 2)])
-def test_resuming_anywhere_gives_the_same_batches(folders, hosts):
-    host = dict(zip(("shard_index", "num_shards"), hosts, strict=True))
-    task = ShardsTask(folders / "shards")
-    task.window_bytes = 600
-    every = rows(task, 90, **host)
-    for step in np.random.default_rng(0).integers(0, 40, 20):
-        assert same(rows(task, 50, start_step=int(step), **host), every[step : step + 50])
-
-
 def test_batches_do_not_follow_the_number_of_threads(folders):
     task = ShardsTask(folders / "shards")
     task.window_bytes = 600

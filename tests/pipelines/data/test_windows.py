@@ -1,14 +1,10 @@
-import json
+"""Blocks and crops as numbers; `tests/golden/test_windows.py` has the original's."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.data import windows
-
-# SOS, ten data ids, EOS: the document of the golden files.
-EVENTS = np.array([2, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 1], np.int32)
 
 
 def rows(num_events, context, num_latents):
@@ -56,44 +52,6 @@ def test_each_target_is_scored_exactly_once_with_the_longest_context(num_events,
         assert len(latents) == scored
         seen[document].extend(latent + 1 for latent in latents)
     assert seen == [list(range(1, events)) for events in num_events]
-
-
-def test_golden_block_eval(shared):
-    folder = shared / "golden" / "s_data"
-    cases = [
-        c for c in json.loads((folder / "configs.json").read_text()) if "block_eval_window" in c
-    ]
-    assert len(cases) == 3
-    for case in cases:
-        context, num_latents = case["max_context_length"], case["block_eval_window"]
-        with np.load(folder / case["file"]) as arrays:
-            batches = range(case["batches"])
-            inputs = np.concatenate(
-                [arrays[f"batch{i}/inputs"].reshape(-1, context) for i in batches]
-            )
-            targets = np.concatenate(
-                [arrays[f"batch{i}/targets"].reshape(-1, context) for i in batches]
-            )
-        expected = rows(EVENTS.size, context, num_latents)
-        for (_, start, length, _), row, target in zip(expected, inputs, targets):
-            pad = (0, context - length)
-            np.testing.assert_array_equal(np.pad(EVENTS[start : start + length], pad), row)
-            np.testing.assert_array_equal(
-                np.pad(EVENTS[start + 1 : start + length + 1], pad), target
-            )
-        assert not inputs[len(expected) :].any()
-
-
-@pytest.mark.parametrize("capacity, min_events", [(10, 5), (15, 20), (5, 3)])
-def test_golden_training_crops(shared, capacity, min_events):
-    # The original counts events, one more than inputs, in the context as in the shortest crop.
-    file = shared / "golden" / "s_data" / f"train_crops_c{capacity}_min{min_events}.npz"
-    with np.load(file) as arrays:
-        expected = {tuple(row) for row in arrays["events"].tolist()}
-    first, last = windows.crop_range(EVENTS.size, min_events - 1)
-    crops = [EVENTS[max(0, end + 1 - capacity) : end + 1] for end in range(first, last + 1)]
-    assert len(crops) == len(expected)
-    assert {tuple(np.pad(crop, (0, capacity - crop.size)).tolist()) for crop in crops} == expected
 
 
 def test_impossible_windows_are_refused():

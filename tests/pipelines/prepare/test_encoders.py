@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_perceiver_ar.codecs import performance_codec
 from keras_perceiver_ar.codecs.notes import make_notes
@@ -36,17 +35,6 @@ def write_music(folder, splits=("train", "train", "validation")):
     (folder / "maestro-v3.0.0.csv").write_text("\n".join(lines) + "\n")
 
 
-def records(folder, made):
-    features = {name: tf.io.FixedLenFeature((), tf.string) for name in ("name", "tokens")}
-    kind = {1: "u1", 2: "<u2"}[made.token_bytes]
-    for split in made.splits:
-        for shard in made.splits[split]:
-            for record in tf.data.TFRecordDataset(str(folder / shard.file)):
-                example = tf.io.parse_example(record, features)
-                tokens = np.frombuffer(example["tokens"].numpy(), kind).astype(int) + 3
-                yield split, example["name"].numpy().decode(), tokens
-
-
 @pytest.mark.parametrize("order", ["raster", "rgb", "own"])
 def test_pixels_come_back_in_any_order(tmp_path, order):
     images = write_images(tmp_path / "images/train_4x4")
@@ -59,7 +47,7 @@ def test_pixels_come_back_in_any_order(tmp_path, order):
         tmp_path / "images", tmp_path / "out", dataset="imagenet64", encoder=encoder
     )
     task = ShardsTask(tmp_path / "out")
-    found = list(records(tmp_path / "out", made))
+    found = list(shards.records(tmp_path / "out", made))
     assert {split for split, _, _ in found} == {"train", "validation"}
     for _, name, tokens in found:
         wanted = images[int(name.split("/")[1][0])]
@@ -100,7 +88,7 @@ def test_performances_come_back(tmp_path):
     write_music(tmp_path / "music")
     made = shards.prepare(tmp_path / "music", tmp_path / "out", dataset="maestro")
     task = ShardsTask(tmp_path / "out")
-    found = list(records(tmp_path / "out", made))
+    found = list(shards.records(tmp_path / "out", made))
     assert sorted((split, name) for split, name, _ in found) == [
         ("train", "2004/0.midi"),
         ("train", "2004/1.midi"),

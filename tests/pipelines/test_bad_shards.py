@@ -1,0 +1,111 @@
+"""Shards that are not what they were: one line that names the file, and status 2."""
+
+import json
+import shutil
+
+import pytest
+
+from pipelines import evaluate, train
+from pipelines.prepare import encoders, tokenizer
+from tests.pipelines import runs, shards
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Sets of bytes and of pieces of words, and two tokenizers."""
+    folder = tmp_path_factory.mktemp("sets")
+    for split in ("train", "validation"):
+        shards.write_books(folder / "books", (300, 200, 400), split)
+    shards.prepare(folder / "books", folder / "bytes", shard_bytes=300)
+    for name, size in (("a", 300), ("b", 295)):
+        tokenizer.train(str(folder / "books"), str(folder / f"{name}.model"), size, 1000)
+    encoder = encoders.make_encoder("pg19", str(folder / "a.model"))
+    shards.prepare(folder / "books", folder / "pieces", encoder=encoder)
+    return folder
+
+
+def flags(folder, model_dir):
+    binding = runs.bind(*runs.TINY, f"DATA = '{folder}'")
+    return ["--gin_file=gin/runs/pg19_tiny.gin", *binding, f"--model_dir={model_dir}"]
+
+
+def truncate(path, _):
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+def flip(path, _):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def remove(path, _):
+    path.unlink()
+
+
+def set_version(path, _):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
+
+
+def tear(path, _):
+    path.write_text(path.read_text()[:100])
+
+
+def replace(path, folders):
+    shutil.copyfile(folders / "b.model", path)
+
+
+FAULTS = [
+    ("bytes", "train-00001-of-00003.tfrecord", truncate, "bytes instead of"),
+    ("bytes", "train-00001-of-00003.tfrecord", remove, "is missing"),
+    ("bytes", "validation-00002-of-00003.tfrecord", truncate, "bytes instead of"),
+    ("bytes", "validation-00002-of-00003.tfrecord", remove, "is missing"),
+    ("bytes", "manifest.json", set_version, "has version 99, this program reads 1"),
+    ("bytes", "manifest.json", tear, "is torn"),
+    ("bytes", "manifest.json", remove, "holds no manifest.json"),
+    ("pieces", "tokenizer.model", replace, "not the file that the shards were made with"),
+    ("pieces", "tokenizer.model", flip, "not the file that the shards were made with"),
+    ("pieces", "tokenizer.model", remove, "tokenizer.model"),
+]
+
+
+@pytest.mark.parametrize(("kind", "file", "damage", "message"), FAULTS)
+def test_before_anything_is_written(folders, tmp_path, capsys, kind, file, damage, message):
+    folder = shutil.copytree(folders / kind, tmp_path / "set")
+    damage(folder / file, folders)
+    arguments = flags(folder, tmp_path / "run")
+    line = runs.refusal(capsys, train.main, *arguments, "--mode=train_and_evaluate")
+    assert str(folder) in line and file in line and message in line
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_flipped_byte_is_found_by_reading(folders, tmp_path, split):
+    # In a process of its own: what TensorFlow's threads print counts too.
+    folder = shutil.copytree(folders / "bytes", tmp_path / "set")
+    file = f"{split}-00001-of-00003.tfrecord"
+    flip(folder / file, None)
+    arguments = flags(folder, tmp_path / "run")
+    process = runs.start("pipelines.train", *arguments, "--mode=train_and_evaluate")
+    status, _, err = runs.finish(process)
+    lines = [line for line in err.splitlines() if not line.startswith("evaluat")]  # progress
+    assert status == 2, err
+    assert "is damaged" in runs.error_line("\n".join(lines) + "\n")
+    assert str(folder / file) in lines[0]
+
+
+@pytest.mark.parametrize("how", ["none", "all skipped"])
+def test_an_empty_split_is_named(tmp_path, capsys, how):
+    shards.write_books(tmp_path / "books", (300,))
+    if how == "all skipped":
+        (tmp_path / "books/validation").mkdir()
+        (tmp_path / "books/validation/bad.txt").write_bytes(b"\xff")
+    shards.prepare(tmp_path / "books", tmp_path / "set")
+    arguments = flags(tmp_path / "set", tmp_path / "run")
+    line = runs.refusal(capsys, train.main, *arguments, "--mode=train_and_evaluate")
+    assert str(tmp_path / "set") in line and "no document of the split 'validation'" in line
+    assert not (tmp_path / "run").exists()
+    runs.save_untrained(tmp_path / "run", arguments[:-1])
+    line = runs.refusal(capsys, evaluate.main, arguments[-1], "--split=test")
+    assert str(tmp_path / "set") in line and "no document of the split 'test'" in line
