@@ -29,7 +29,7 @@ def measure(task, runs):
             return len(file.read())
 
     shards = shard_reader.Shards.of(task.path, task.manifest, "train")
-    sizes = [shard.size for shard in task.manifest.shards("train")]
+    sizes = [shard.size for shard in task.manifest.shards("train", task.path)]
     number = max(1, int(np.searchsorted(np.cumsum(sizes), _MOST_BYTES, side="right")))
     megabytes = sum(sizes[:number]) / 2**20
     files = shards.files[:number]

@@ -7,11 +7,13 @@ each (little endian), and `name`, the file that it came from, or its place in a 
 
 import dataclasses
 import hashlib
+import itertools
 import json
 
 import numpy as np
 import tensorflow as tf
 
+from pipelines import remote
 from pipelines.command_line import user_errors
 from pipelines.data.batches import check_split
 from pipelines.data.corpus import sizes
@@ -135,16 +137,18 @@ def load(path):
             as they were.
     """
     file = tf.io.gfile.join(path, FILE)
-    if not is_set(path):
+    with user_errors(tf.errors.OpError):
+        there = is_set(path)
+    if not there:
         raise UserError(
             f"{path!r} holds no {FILE}: prepare it with `python -m pipelines.prepare`, or wait "
             "until that is done"
         )
+    data = remote.content(file)
     try:
-        with tf.io.gfile.GFile(file) as stream:
-            content = json.loads(stream.read())
+        content = json.loads(data)
         version = content["schema_version"]
-    except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{file!r} is torn ({error}): prepare the shards again") from error
     if version != SCHEMA_VERSION:
         raise UserError(
@@ -158,7 +162,9 @@ def load(path):
         }
         manifest = Manifest(**content)
         TOKEN_TYPES[manifest.token_bytes]
-    except (KeyError, TypeError, AttributeError) as error:
+        for shard in itertools.chain.from_iterable(manifest.splits.values()):
+            shard.tokens(), shard.bytes, shard.words  # a number for each document, or one for all
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{file!r} is torn ({error}): prepare the shards again") from error
     return manifest
 

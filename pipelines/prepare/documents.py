@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from pipelines import image_files, midi_files
-from pipelines.command_line import user_errors
+from pipelines import image_files, midi_files, remote
 from pipelines.data import corpus
 from pipelines.data.batches import SPLITS
 from pipelines.errors import UserError
@@ -128,8 +127,8 @@ def find_music(folder):
         raise UserError(
             f"{folder!r} holds {len(tables)} tables maestro-v*.csv, not one: give MAESTRO's folder"
         )
-    with user_errors(tf.errors.OpError), tf.io.gfile.GFile(tables[0]) as file:
-        rows = list(csv.DictReader(io.StringIO(file.read())))
+    text = remote.content(tables[0]).decode("utf-8-sig", "replace")
+    rows = list(csv.DictReader(io.StringIO(text)))
     if not rows or not {"midi_filename", "split"} <= rows[0].keys():
         raise UserError(f"{tables[0]!r} has no columns midi_filename and split: copy it again")
     for row in rows:

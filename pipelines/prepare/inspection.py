@@ -56,7 +56,7 @@ def show(path, split="train", examples=4, output=None):
     # All reading comes first, so that half an answer is never printed.
     with user_errors(tf.errors.OpError):
         made = manifest.load(path)
-        shards = made.shards(split)
+        shards = made.shards(split, path)
         manifest.check_files(path, [shard for group in made.splits.values() for shard in group])
         codec = codecs.make_codec(made.codec, path)
         # A character takes four bytes at most, and a piece of a text holds one at least.

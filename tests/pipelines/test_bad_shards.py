@@ -51,6 +51,13 @@ def tear(path, _):
     path.write_text(path.read_text()[:100])
 
 
+def shorten(path, _):
+    content = json.loads(path.read_text())
+    content["splits"]["train"][0]["document_tokens"] = [1, 2]
+    content["splits"]["train"][0]["documents"] = 3
+    path.write_text(json.dumps(content))
+
+
 def replace(path, folders):
     shutil.copyfile(folders / "b.model", path)
 
@@ -62,6 +69,7 @@ FAULTS = [
     ("bytes", "validation-00002-of-00003.tfrecord", remove, "is missing"),
     ("bytes", "manifest.json", set_version, "has version 99, this program reads 1"),
     ("bytes", "manifest.json", tear, "is torn"),
+    ("bytes", "manifest.json", shorten, "is torn"),
     ("bytes", "manifest.json", remove, "holds no manifest.json"),
     ("pieces", "tokenizer.model", replace, "not the file that the shards were made with"),
     ("pieces", "tokenizer.model", flip, "not the file that the shards were made with"),

@@ -7,6 +7,10 @@ from tests.repository import pages
 
 pytestmark = pytest.mark.slow
 
+TEXT = """It was a dark and stormy night; the rain fell in torrents, except at occasional intervals,
+when it was checked by a violent gust of wind which swept up the streets, rattling along the
+housetops, and fiercely agitating the scanty flame of the lamps that struggled against the darkness.
+"""
 SMALL = ("CONTEXT = 64", "LATENTS = 16", "STEPS = 2", "PerceiverARBackbone.num_layers = 1")
 
 
@@ -16,8 +20,7 @@ def raw(tmp_path_factory):
     folder = tmp_path_factory.mktemp("raw")
     for split in ("train", "validation"):
         (folder / "books" / split).mkdir(parents=True)
-        text = "It was a dark and stormy night. The rain fell in torrents.\n" * 300
-        (folder / "books" / split / "1.txt").write_text(text)
+        (folder / "books" / split / "1.txt").write_text(TEXT * 100)
     for split in ("train_64x64", "valid_64x64"):
         write_images(folder / "images" / split, 3, 64)
     write_music(folder / "maestro")
@@ -33,7 +36,7 @@ def outputs(raw, repository, tmp_path_factory):
         "shards/": f"{folder}/",
     }
     extra = {
-        "pipelines.prepare tokenizer": ["--vocab_size=290"],
+        "pipelines.prepare tokenizer": ["--vocab_size=300"],
         "pipelines.train": [f"--gin_bindings={binding}" for binding in SMALL],
         "pipelines.generate": ["--max_new_tokens=20"],
         "pipelines.benchmark input_pipeline": ["--runs=1", "--batches=1", "--context=64"],

@@ -128,7 +128,7 @@ def test_input_pipeline_of_shards(capsys, tmp_path):
     assert benchmark.main(["input_pipeline", *arguments, "--batches=3", *TIMING]) == 0
     record = read(capsys.readouterr().out)
     assert record["tokens_per_second"] == pytest.approx(64 * record["batches_per_second"])
-    sizes = [shard.size for shard in made.shards("train")]
+    sizes = [shard.size for shard in made.splits["train"]]
     assert len(sizes) > 1
     assert record["read_mib"] == pytest.approx(sum(sizes) / 2**20)
     share = record["reader_mib_per_second"] / record["gfile_mib_per_second"]

@@ -36,7 +36,7 @@ def documents(folder, split="train"):
     """(name, tokens) of each document of a split, in the order of the shards."""
     made = manifest.load(str(folder))
     found = inspection.first_documents(
-        str(folder), made.shards(split), made.token_bytes, number=10**6
+        str(folder), made.splits[split], made.token_bytes, number=10**6
     )
     return [(example.name, example.num_tokens) for example in found]
 

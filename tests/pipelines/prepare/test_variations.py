@@ -6,7 +6,8 @@ from pipelines import midi_files
 from pipelines.errors import UserError
 from pipelines.prepare import documents, encoders, job, variations
 from pipelines.prepare.__main__ import main
-from tests.pipelines.prepare.test_encoders import records, write_music
+from tests.pipelines.prepare.test_encoders import write_music
+from tests.pipelines.shards import records
 
 
 def prepared(tmp_path, semitones, factors, strict=False):
