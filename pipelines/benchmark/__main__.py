@@ -10,8 +10,8 @@ same dtype reached in the same process (`matmul_tflops`; on a CPU that others us
 `temp_bytes` is what the program needs besides its arguments, `peak_bytes` the most that the device
 held, or the process where the device is a CPU.
 
-input_pipeline: of shards also how fast they are read, by the pipeline's own reader and by nothing
-but `tf.io.gfile` in as many threads, and the share of the one in the other.
+input_pipeline: of shards also how fast they are read: by the pipeline's own reader, by bare
+`tf.io.gfile` reads in as many threads, and by such reads one after the other.
 
 Exit status: 0 measured; 1 a point of a sweep failed; 2 bad input; 3 not enough memory.
 """

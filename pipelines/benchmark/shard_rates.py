@@ -1,5 +1,6 @@
 """How fast shards are read, beside what the file system gives."""
 
+import functools
 import multiprocessing.pool
 import statistics
 import time
@@ -21,7 +22,8 @@ def measure(task, runs):
         runs: int.
 
     Returns:
-        dict: MiB that were read, MiB a second of both, and the share of the one in the other.
+        dict: MiB that were read, MiB a second of the reader, of bare reads in as many threads as it
+        has, and of these one after the other; and the reader's share of bare reads in threads.
     """
 
     def read_bare(path):
@@ -34,7 +36,7 @@ def measure(task, runs):
     megabytes = sum(sizes[:number]) / 2**20
     files = shards.files[:number]
 
-    at_once = max(1, int(task.window_bytes / shards.bytes()[:number].mean()))
+    at_once = max(1, int(task.window_bytes // shards.bytes()[:number].max()))
 
     def read(window):
         numbers = tf.range(window * at_once, tf.minimum((window + 1) * at_once, number))
@@ -43,20 +45,28 @@ def measure(task, runs):
     # As a training dataset does it: one window is used up while the next one is read.
     windows = tf.data.Dataset.range(-(-number // at_once)).map(read, num_parallel_calls=2)
 
-    def bare():
-        with multiprocessing.pool.ThreadPool(shard_reader.PARALLEL_READS) as pool:
+    def bare(threads):
+        with multiprocessing.pool.ThreadPool(threads) as pool:
             pool.map(read_bare, files)
 
-    seconds = {"reader": [], "gfile": []}
-    for _ in range(runs):  # in turn: what else the machine does falls on both
-        for name, function in (("gfile", bare), ("reader", lambda: list(windows))):
-            begin = time.perf_counter()
-            function()
-            seconds[name].append(time.perf_counter() - begin)
+    threads = shard_reader.PARALLEL_READS
+    seconds = {"reader": [], "gfile": [], "gfile_one_by_one": []}
+    for _ in range(runs):  # in turn: what else the machine does falls on all
+        seconds["gfile_one_by_one"].append(_time(functools.partial(bare, 1)))
+        seconds["gfile"].append(_time(functools.partial(bare, threads)))
+        iterator = iter(windows)  # which takes as long for a small set as for a large one
+        seconds["reader"].append(_time(functools.partial(list, iterator)))
     rates = {name: megabytes / statistics.median(times) for name, times in seconds.items()}
     return {
         "read_mib": megabytes,
         "reader_mib_per_second": rates["reader"],
         "gfile_mib_per_second": rates["gfile"],
+        "gfile_one_by_one_mib_per_second": rates["gfile_one_by_one"],
         "reader_share": rates["reader"] / rates["gfile"],
     }
+
+
+def _time(function):
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin

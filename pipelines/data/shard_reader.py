@@ -56,17 +56,20 @@ class Shards(NamedTuple):
 
 
 class Documents(NamedTuple):
-    """Some documents in memory, end to end.
+    """Some documents in memory.
 
     Attributes:
-        tokens: uint8 or uint16 (tokens,).
+        tokens: uint8 or uint16 (tokens,). Those of a shard end to end, and zeros up to where the
+            next shard begins.
         number: int64 (d,), ascending. Of each document in the split.
-        offset: int64 (d + 1,). Where each begins in `tokens`.
+        first: int64 (d,). Where each begins in `tokens`.
+        size: int64 (d,). Data tokens of each.
     """
 
     tokens: tf.Tensor
     number: tf.Tensor
-    offset: tf.Tensor
+    first: tf.Tensor
+    size: tf.Tensor
 
 
 def read(shards, numbers):
@@ -83,16 +86,13 @@ def read(shards, numbers):
     """
     first_document, lengths = tf.constant(shards.first_document), tf.constant(shards.lengths)
     first, last = tf.gather(first_document, numbers), tf.gather(first_document, numbers + 1)
-    number = tf.ragged.range(first, last).flat_values
-    offset = tf.concat([[0], tf.cumsum(tf.gather(lengths, number))], axis=0)
 
     def read_shard(file, first, last):
         wanted = lengths[first:last]
-        records = tf.data.TFRecordDataset(file, buffer_size=_BUFFER)
+        # Taken out record by record, so that no shard is held twice.
+        tokens = tf.data.TFRecordDataset(file, buffer_size=_BUFFER).map(_tokens_of)
         # One record more than there should be, to see that there is none.
-        records = records.batch(last - first + 1).get_single_element()
-        features = {"tokens": tf.io.FixedLenFeature((), tf.string)}
-        tokens = tf.io.parse_example(records, features)["tokens"]
+        tokens = tokens.batch(last - first + 1).get_single_element()
         found = tf.cast(tf.strings.length(tokens), tf.int64)
         message = tf.strings.join([file, " does not hold what its manifest says"])
         same = tf.cond(
@@ -101,7 +101,7 @@ def read(shards, numbers):
             lambda: False,
         )
         with tf.control_dependencies([tf.debugging.Assert(same, [message])]):
-            return tf.strings.reduce_join(tokens)
+            return tf.io.decode_raw(tf.strings.reduce_join(tokens), TOKEN_TYPES[shards.token_bytes])
 
     def keep_trying(*shard):
         # What is read first as it should be; the error of the last try is not passed over.
@@ -113,9 +113,21 @@ def read(shards, numbers):
     dataset = tf.data.Dataset.from_tensor_slices((files, first, last))
     dataset = dataset.map(keep_trying, num_parallel_calls=PARALLEL_READS, deterministic=True)
     count = tf.maximum(tf.size(numbers, tf.int64), 1)
-    joined = tf.strings.reduce_join(dataset.batch(count).get_single_element())
-    tokens = tf.io.decode_raw(joined, TOKEN_TYPES[shards.token_bytes])
-    return Documents(tokens, number, offset)
+    # Filled up, shards are put side by side at once; joined and decoded, as strings would have to
+    # be, they would be written to fresh memory twice more, and that is what reading waits for.
+    tokens = dataset.padded_batch(count).get_single_element()
+    number = tf.ragged.range(first, last)
+    size = tf.gather(lengths, number)
+    within = tf.ragged.map_flat_values(tf.cumsum, size, exclusive=True)
+    before = tf.gather(within.flat_values, number.row_starts())
+    shard = tf.range(count) * tf.shape(tokens, tf.int64)[1]
+    first = (within - before[:, None] + shard[:, None]).flat_values
+    return Documents(tf.reshape(tokens, [-1]), number.flat_values, first, size.flat_values)
+
+
+def _tokens_of(record):
+    features = {"tokens": tf.io.FixedLenFeature((), tf.string)}
+    return tf.io.parse_single_example(record, features)["tokens"]
 
 
 def events(shards, documents, number, start, context):
@@ -133,10 +145,10 @@ def events(shards, documents, number, start, context):
     """
     index = tf.searchsorted(documents.number, number)
     event = start[:, None] + tf.range(context + 1, dtype=tf.int64)
-    offset = tf.gather(documents.offset, index)[:, None]
-    size = tf.gather(documents.offset, index + 1)[:, None] - offset
+    first = tf.gather(documents.first, index)[:, None]
+    size = tf.gather(documents.size, index)[:, None]
     # SOS comes before token 0, so event e is token e − 1.
-    place = tf.clip_by_value(offset + event - 1, 0, tf.size(documents.tokens, tf.int64) - 1)
+    place = tf.clip_by_value(first + event - 1, 0, tf.size(documents.tokens, tf.int64) - 1)
     ids = tf.cast(tf.gather(documents.tokens, place), tf.int32) + NUM_RESERVED
     ids = tf.where(event == 0, SOS, ids)
     return tf.where(event == size + 1, EOS, ids) if shards.ends else ids

@@ -151,7 +151,8 @@ class ShardsTask:
             raise UserError(
                 f"{self.path!r} has {first_example[-1]} examples, too few for {num_shards} hosts"
             )
-        at_once = max(1, int(self.window_bytes / shards.bytes()[part.shard].mean()))
+        # By the largest, as a window takes as much memory for each of its shards.
+        at_once = max(1, self.window_bytes // int(shards.bytes()[part.shard].max()))
         per_epoch = order.num_windows(part, at_once)
         place = order.find(part, at_once, seed, shard_index, start_step * rows)
         pieces = [tf.constant(column) for column in part]
