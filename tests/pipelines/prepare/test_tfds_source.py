@@ -14,7 +14,7 @@ from pipelines.errors import UserError
 from pipelines.prepare import encoders, job, tfds_source, tokenizer
 from pipelines.prepare.__main__ import main
 from tests.pipelines import tfds_sets
-from tests.pipelines.prepare.test_encoders import records
+from tests.pipelines.shards import records
 
 TEXT, IMAGE = tfds.features.Text, tfds.features.Image
 EMPTY = 17
