@@ -11,7 +11,7 @@ import tensorflow as tf
 from pipelines.command_line import user_errors
 from pipelines.errors import UserError
 
-_TRIES = 5
+TRIES = 5
 
 
 class ShortRead(Exception):
@@ -22,7 +22,7 @@ def try_again(function):
     """A function that is called up to five times, as long as what it reads comes short."""
     return tenacity.retry(
         retry=tenacity.retry_if_exception_type((tf.errors.InternalError, ShortRead)),
-        stop=tenacity.stop_after_attempt(_TRIES),
+        stop=tenacity.stop_after_attempt(TRIES),
         wait=tenacity.wait_random_exponential(multiplier=0.1, max=10),
         reraise=True,
     )(function)

@@ -89,7 +89,7 @@ def _draw_panel(panel, rows, size, rate):
                 marker=marker,
                 label=LABELS[model],
             )
-    full = [row for row in rows if row.get("oom") == "True"]
+    full = [row for row in rows if row["oom"]]
     for row in full:
         # On the frame below: there is no rate to place it by.
         place = list(_STYLES).index(row["model"])

@@ -92,7 +92,7 @@ def sweep(flags):
     if failed:
         print(f"error: {failed} points failed, see the column `error`", file=sys.stderr)
         return FAILED
-    if all(str(row["oom"]) == "True" for row in rows):
+    if all(row["oom"] for row in rows):
         print("error: out of memory at every point", file=sys.stderr)
         return NO_MEMORY
     return 0

@@ -36,7 +36,7 @@ def measure(task, runs):
     megabytes = sum(sizes[:number]) / 2**20
     files = shards.files[:number]
 
-    at_once = max(1, int(task.window_bytes // shards.bytes()[:number].max()))
+    at_once = shards.of_window(task.window_bytes, slice(number))
 
     def read(window):
         numbers = tf.range(window * at_once, tf.minimum((window + 1) * at_once, number))

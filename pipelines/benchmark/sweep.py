@@ -126,7 +126,7 @@ def measure(models, contexts, depths, base, output, timeout, point, say):
             with command_line.user_errors(OSError, hint=" (--output)"):
                 write_table(file, table.values())
             say(table[key])
-        if str(table[key]["oom"]) == "True":
+        if table[key]["oom"]:
             full.add(place)
     return [table[key] for key in wanted]
 
@@ -161,7 +161,7 @@ def _check_device(file, rows, result):
 
 
 def read_table(file):
-    """Rows of a table as `write_table` wrote it: dicts of str.
+    """Rows of a table as `write_table` wrote it: dicts of str, but for `oom`, which is a bool.
 
     Raises:
         UserError: it cannot be read, or is another's.
@@ -178,7 +178,7 @@ def read_table(file):
     )
     if not is_sweep:
         raise UserError(f"{file} is no table of a sweep")
-    return rows
+    return [{**row, "oom": row["oom"] == "True"} for row in rows]
 
 
 def write_table(file, rows):

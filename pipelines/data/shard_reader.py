@@ -7,12 +7,11 @@ import tensorflow as tf
 
 from keras_perceiver_ar.codecs.byte_codec import EOS, NUM_RESERVED, SOS
 from pipelines.data.manifest import TOKEN_TYPES
+from pipelines.remote import TRIES
 
 # Remote files answer slowly, but many at a time.
 PARALLEL_READS = 16
 _BUFFER = 8 << 20  # bytes of a request
-# TensorFlow asks a bucket again itself, but not where an answer ends early and says that it is all.
-_TRIES = 5
 
 
 class Shards(NamedTuple):
@@ -53,6 +52,13 @@ class Shards(NamedTuple):
     def bytes(self):
         """int64 (S,). Bytes of the tokens of each shard."""
         return np.add.reduceat(self.lengths, self.first_document[:-1]) * self.token_bytes
+
+    def of_window(self, window_bytes, numbers):
+        """int. How many of these shards are read at once, one at least.
+
+        By the largest of them, as a window takes as much memory for each of its shards.
+        """
+        return max(1, window_bytes // int(self.bytes()[numbers].max()))
 
 
 class Documents(NamedTuple):
@@ -104,9 +110,10 @@ def read(shards, numbers):
             return tf.io.decode_raw(tf.strings.reduce_join(tokens), TOKEN_TYPES[shards.token_bytes])
 
     def keep_trying(*shard):
-        # What is read first as it should be; the error of the last try is not passed over.
+        # As `remote` does it outside of a graph: TensorFlow itself does not ask again where an
+        # answer ends early. The error of the last try is not passed over.
         once = tf.data.Dataset.from_tensors(shard)
-        tries = once.repeat(_TRIES - 1).map(read_shard).ignore_errors()
+        tries = once.repeat(TRIES - 1).map(read_shard).ignore_errors()
         return tries.concatenate(once.map(read_shard)).take(1).get_single_element()
 
     files = tf.gather(tf.constant(shards.files), numbers)

@@ -151,8 +151,7 @@ class ShardsTask:
             raise UserError(
                 f"{self.path!r} has {first_example[-1]} examples, too few for {num_shards} hosts"
             )
-        # By the largest, as a window takes as much memory for each of its shards.
-        at_once = max(1, self.window_bytes // int(shards.bytes()[part.shard].max()))
+        at_once = shards.of_window(self.window_bytes, part.shard)
         per_epoch = order.num_windows(part, at_once)
         place = order.find(part, at_once, seed, shard_index, start_step * rows)
         pieces = [tf.constant(column) for column in part]
