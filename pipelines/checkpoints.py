@@ -1,8 +1,10 @@
 """What a model directory holds, and whether it fits."""
 
 import collections
+import contextlib
 import json
 import re
+import uuid
 
 import tensorflow as tf
 
@@ -113,11 +115,22 @@ def write_bytes(path, content):
     Raises:
         UserError: it cannot be written.
     """
-    unfinished = f"{path}.unfinished"
+    # A name of its own: two that write the same at once would take each other's away.
+    unfinished = f"{path}.unfinished-{uuid.uuid4().hex}"
     with user_errors(tf.errors.OpError):
-        with tf.io.gfile.GFile(unfinished, "wb") as file:
-            file.write(content)
-        tf.io.gfile.rename(unfinished, path, overwrite=True)
+        try:
+            with tf.io.gfile.GFile(unfinished, "wb") as file:
+                file.write(content)
+            tf.io.gfile.rename(unfinished, path, overwrite=True)
+        except tf.errors.OpError:
+            remove_if_there(unfinished)
+            raise
+
+
+def remove_if_there(path):
+    """Removes a file that may not have been written."""
+    with contextlib.suppress(tf.errors.OpError):
+        tf.io.gfile.remove(path)
 
 
 class CheckpointManager(tf.train.CheckpointManager):

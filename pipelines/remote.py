@@ -29,13 +29,13 @@ def try_again(function):
 
 
 @try_again
-def size(path):
-    """Bytes of a file, local or remote.
+def stat(path):
+    """TensorFlow's `FileStatistics` of a file, local or remote: `length`, `mtime_nsec`.
 
     Raises:
         tf.errors.OpError: it cannot be asked for.
     """
-    return tf.io.gfile.stat(path).length
+    return tf.io.gfile.stat(path)
 
 
 @try_again
@@ -70,7 +70,7 @@ def content(path, hint="", most=None, too_large=""):
         UserError: it cannot be read whole, or is larger.
     """
     with user_errors(tf.errors.OpError, ShortRead, hint=hint):
-        num_bytes = size(path)
+        num_bytes = stat(path).length
         if most is not None and num_bytes > most:
             raise UserError(f"{path!r} is larger than {most:,} bytes: {too_large}")
         return read(path, num_bytes)

@@ -5,18 +5,16 @@ import concurrent.futures
 import dataclasses
 import os
 import sys
-import time
 
 import numpy as np
 import tensorflow as tf
 
 from pipelines import remote
+from pipelines.data import files
 from pipelines.data.batches import SPLITS, check_split
 from pipelines.errors import UserError
 
-# Remote buckets answer slowly but many at a time.
-_NUM_THREADS = 16
-_REPORT_SECONDS = 10.0
+SUFFIX = ".txt"
 # TensorFlow takes over an array without a copy when it starts at a multiple of this.
 _ALIGNMENT = 64
 
@@ -58,7 +56,7 @@ class Corpus:
         split is the `*.txt` files in its folder. Any other folder is searched for `*.txt` files,
         its subfolders too; then the first 95 % of each file's bytes are `train`, and the rest is
         both `validation` and `test` (the cut is moved back to the start of a character, and each
-        part counts as a document of its own). Hidden files are skipped.
+        part counts as a document of its own). Hidden files and folders are skipped.
 
         Files come in sorted order. A byte order mark is dropped, line ends are kept as they are.
         Memory: the bytes of the split once, and while reading one more file for each of 16 threads.
@@ -75,12 +73,12 @@ class Corpus:
                 UTF-8 or unreadable.
         """
         path = os.path.expanduser(os.fspath(path))
-        files, whole = find_files(path, split)
+        paths, whole = find_files(path, split)
         part = "whole" if whole else split
         # Sizes come first, so that every file can be read straight into its place.
-        file_sizes = sizes(files, path)
-        room = np.array([_most_bytes(size, part) for size in file_sizes], np.int64)
-        with concurrent.futures.ThreadPoolExecutor(_NUM_THREADS) as executor:
+        sizes = files.sizes(paths, path)
+        room = np.array([_most_bytes(size, part) for size in sizes], np.int64)
+        with concurrent.futures.ThreadPoolExecutor(files.NUM_THREADS) as executor:
             starts = np.cumsum(room) - room
             data = _aligned_bytes(int(room.sum()))
 
@@ -89,8 +87,8 @@ class Corpus:
                 data[start : start + len(text)] = np.frombuffer(text, np.uint8)
                 return len(text)
 
-            results = executor.map(read_into_place, files, file_sizes, starts)
-            lengths = np.array(list(_report(results, files, path, "read")), np.int64)
+            results = executor.map(read_into_place, paths, sizes, starts)
+            lengths = np.array(list(files.report(results, paths, path, "read")), np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         # Close the gaps that byte order marks and cuts left.
         for start, length, offset in zip(starts, lengths, offsets[:-1], strict=True):
@@ -105,7 +103,7 @@ class Corpus:
         return cls(
             data=data[: offsets[-1]],
             offsets=np.concatenate([[0], np.cumsum(lengths[kept])]),
-            names=tuple(file for file, keep in zip(files, kept, strict=True) if keep),
+            names=tuple(file for file, keep in zip(paths, kept, strict=True) if keep),
         )
 
 
@@ -127,56 +125,37 @@ def find_files(path, split):
         raise UserError(
             f"no folder {path!r}: give one with train/, validation/ and test/, or with *.txt files"
         )
-    present = [name for name in SPLITS if tf.io.gfile.isdir(join(path, name))]
-    folder = join(path, split) if present else path
+    present = [name for name in SPLITS if tf.io.gfile.isdir(tf.io.gfile.join(path, name))]
+    folder = tf.io.gfile.join(path, split) if present else path
     if present and split not in present:
         raise UserError(
             f"{path!r} has no folder {split!r} (there is {', '.join(present)}): "
             "add it, or ask for a split that is there"
         )
-    files = sorted(_text_files(folder))
-    if not files:
+    if present and split == present[0]:  # once, not for every split
+        _name_what_lies_beside(path)
+    found = files.find(folder, (SUFFIX,))
+    if not found.paths:
         raise UserError(f"no *.txt files in {folder!r}: each book is a text file named <id>.txt")
-    return files, bool(present)
+    return found.paths, bool(present)
 
 
-def _text_files(folder, within=()):
-    # Not gfile.walk: it asks for each entry whether it is a folder, a request per file on a bucket.
-    try:
-        names = tf.io.gfile.listdir(folder)
-    except tf.errors.OpError as error:
-        raise _unreadable(folder, error) from error
-    within = (*within, os.path.realpath(folder))
-    for name in names:
-        plain = name.rstrip("/")
-        path = join(folder, plain)
-        if not plain or plain.startswith("."):
-            continue
-        if name.endswith(".txt"):
-            if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
-                raise UserError(f"{path!r} is no regular file: reading it might never end")
-            yield path
-        elif name.endswith("/") or tf.io.gfile.isdir(path):
-            if os.path.realpath(path) in within:  # a link to a folder that it lies in
-                raise UserError(f"{path!r} is a link to a folder that holds it: remove the link")
-            yield from _text_files(path, within)
-
-
-def sizes(files, path):
-    """List of the bytes of files of a folder, asked for many at a time.
-
-    Raises:
-        UserError: a file that cannot be looked at.
-    """
-    with concurrent.futures.ThreadPoolExecutor(_NUM_THREADS) as executor:
-        return list(_report(executor.map(_size, files), files, path, "sized"))
-
-
-def _size(file):
-    try:
-        return remote.size(file)
-    except tf.errors.OpError as error:
-        raise _unreadable(file, error) from error
+def _name_what_lies_beside(path):
+    """Text beside the folders of splits belongs to none: nobody should have to miss it later."""
+    beside = [
+        name
+        for name in sorted(files.listdir(path))
+        if name.rstrip("/") not in SPLITS
+        and not name.startswith(".")
+        and (name.lower().endswith(SUFFIX) or files.is_folder(name, tf.io.gfile.join(path, name)))
+    ]
+    if beside:
+        more = f" and {len(beside) - 1:,} more" if len(beside) > 1 else ""
+        print(
+            f"left out: {beside[0]!r}{more} in {path}, beside the folders of its splits "
+            f"({', '.join(SPLITS)})",
+            file=sys.stderr,
+        )
 
 
 def read_text(file, size, part):
@@ -200,7 +179,7 @@ def read_text(file, size, part):
             f"{file!r} is not read whole ({error}): wait until it is complete"
         ) from error
     except tf.errors.OpError as error:
-        raise _unreadable(file, error) from error
+        raise files.unreadable(file, error) from error
     data = check_text(
         data,
         file,
@@ -255,23 +234,3 @@ def _aligned_bytes(size):
     data = np.empty(size + _ALIGNMENT, np.uint8)
     skip = -data.ctypes.data % _ALIGNMENT
     return data[skip : skip + size]
-
-
-def _report(results, files, path, verb):
-    """Passes results on, with a line on stderr every ten seconds: a silent minute looks hung."""
-    last = time.monotonic()
-    for done, result in enumerate(results, 1):
-        if time.monotonic() - last >= _REPORT_SECONDS:
-            last = time.monotonic()
-            print(f"{verb} {done:,} of {len(files):,} files of {path}", file=sys.stderr)
-        yield result
-
-
-def join(folder, name):
-    """Path of a file in a folder, local or `gs://…`."""
-    return f"{folder.rstrip('/')}/{name}"
-
-
-def _unreadable(file, error):
-    reason = " ".join(str(error.message).split())
-    return UserError(f"cannot read {file!r} ({reason}): check that it is there and may be read")

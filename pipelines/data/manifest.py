@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from pipelines import remote
 from pipelines.command_line import user_errors
+from pipelines.data import files
 from pipelines.data.batches import check_split
-from pipelines.data.corpus import sizes
 from pipelines.errors import UserError
 
 FILE = "manifest.json"
@@ -180,11 +180,11 @@ def check_files(path, shards):
         UserError: names the first one.
     """
     there = set(tf.io.gfile.listdir(path))
-    files = [tf.io.gfile.join(path, shard.file) for shard in shards]
-    for shard, file in zip(shards, files, strict=True):
+    paths = [tf.io.gfile.join(path, shard.file) for shard in shards]
+    for shard, file in zip(shards, paths, strict=True):
         if shard.file not in there:
             raise UserError(f"{file!r} is missing: {_REMEDY}")
-    for shard, file, size in zip(shards, files, sizes(files, path), strict=True):
+    for shard, file, size in zip(shards, paths, files.sizes(paths, path), strict=True):
         if size != shard.size:
             raise UserError(f"{file!r} has {size:,} bytes instead of {shard.size:,}: {_REMEDY}")
 

@@ -4,16 +4,23 @@ import csv
 import hashlib
 import io
 import os
+import re
+import sys
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from pipelines import image_files, midi_files, remote
-from pipelines.data import corpus
+from pipelines.data import corpus, files
 from pipelines.data.batches import SPLITS
 from pipelines.errors import UserError
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+
+# A link to nothing is one document that cannot be read, not the end of all others.
+_NOTHING = files.Stat(size=0, changed=0)
+# Of a folder: train, train_64x64, train2017, training, val, valid, validation, test …
+_SPLIT = re.compile(r"(train(?:ing)?|val(?:id(?:ation)?)?|test)[-_.]?(?:\d+(?:x\d+)?)?")
 
 # Before the names of sets of TensorFlow Datasets; see `tfds_source`.
 TFDS = "tfds:"
@@ -26,13 +33,20 @@ class Document(NamedTuple):
         name: str. Its path within the input folder.
         path: str. Its whole path.
         part: str. "whole", or the split that a part of the file belongs to.
-        size: int. Bytes of the file.
+        size: int. Bytes of the file; 0 for a link to nothing.
+        changed: int. When the file was last written, in nanoseconds, or 0.
     """
 
     name: str
     path: str
     part: str
     size: int
+    changed: int
+
+    @property
+    def version(self):
+        """What changes when what it holds does."""
+        return self.part, self.size, self.changed
 
     def each(self):
         """The documents in it: itself. (Of other sources a plan names many at once.)"""
@@ -67,49 +81,60 @@ def find_text(folder):
     Raises:
         UserError: no such folder, or no text in it.
     """
-    present = [name for name in SPLITS if tf.io.gfile.isdir(corpus.join(folder, name))]
+    present = [name for name in SPLITS if tf.io.gfile.isdir(tf.io.gfile.join(folder, name))]
     # Of files without a split, the same rest would be validation and test.
     documents = {}
     for split in present or ("train", "validation"):
-        files, whole = corpus.find_files(folder, split)
-        part = "whole" if whole else split
-        documents[split] = [
-            Document(os.path.relpath(file, folder), file, part, size)
-            for file, size in zip(files, corpus.sizes(files, folder), strict=True)
-        ]
+        paths, whole = corpus.find_files(folder, split)
+        documents[split] = _documents(folder, paths, "whole" if whole else split)
     return documents
 
 
-def find_images(folder):
-    """Image files: folders `train…`, `valid…` and `test…`, or one folder without them.
+def _documents(folder, paths, part="whole", missing=_NOTHING):
+    stats = files.stats(paths, folder, missing)
+    return [
+        Document(os.path.relpath(path, folder), path, part, stat.size, stat.changed)
+        for path, stat in zip(paths, stats, strict=True)
+    ]
 
-    `train_64x64` and `valid_64x64` are those of downsampled ImageNet. Of files without a split, a
-    twentieth is for validation: which, follows from their names.
+
+def find_images(folder):
+    """Image files: folders for `train`, `valid` and `test`, or any folder without them.
+
+    `train_64x64` and `valid_64x64` are those of downsampled ImageNet, `train2017` those of COCO. Of
+    files without a split, a twentieth is for validation: which, follows from their names.
 
     Returns:
         dict of str to list of `Document`.
 
     Raises:
-        UserError: no such folder, or no images in it.
+        UserError: no such folder, no images in it, or images beside the folders of splits.
     """
     if not tf.io.gfile.isdir(folder):
         raise UserError(f"no folder {folder!r}: give one with images")
-    paths = [
-        tf.io.gfile.join(directory, name)
-        for directory, _, names in tf.io.gfile.walk(folder)
-        for name in names
-        if name.lower().endswith(_IMAGES) and not name.startswith(".")
-    ]
+    paths, others = files.find(folder, _IMAGES)
     if not paths:
         raise UserError(f"no images in {folder!r}: they are named {', '.join(_IMAGES)}")
-    paths.sort()
-    names = [os.path.relpath(path, folder) for path in paths]
-    sizes = corpus.sizes(paths, folder)
-    has_splits = all(_split_of(name) for name in names)
+    if others:
+        kinds = ", ".join(sorted(suffix or "no suffix" for suffix in others))
+        print(
+            f"left out: {others.total():,} files in {folder} that are not named "
+            f"{', '.join(_IMAGES)} ({kinds})",
+            file=sys.stderr,
+        )
+    every = _documents(folder, paths)
+    splits = [_split_of(document.name) for document in every]
+    if not any(splits):
+        splits = [_drawn_split(document.name) for document in every]
+    if not all(splits):
+        stray = every[splits.index(None)].path
+        raise UserError(
+            f"{stray!r} is of no split, while others are in folders named train…, valid… or test…: "
+            "move it into one of them, or away"
+        )
     documents = {}
-    for name, path, size in zip(names, paths, sizes, strict=True):
-        split = _split_of(name) if has_splits else _drawn_split(name)
-        documents.setdefault(split, []).append(Document(name, path, "whole", size))
+    for split, document in zip(splits, every, strict=True):
+        documents.setdefault(split, []).append(document)
     return documents
 
 
@@ -127,26 +152,46 @@ def find_music(folder):
         raise UserError(
             f"{folder!r} holds {len(tables)} tables maestro-v*.csv, not one: give MAESTRO's folder"
         )
-    text = remote.content(tables[0]).decode("utf-8-sig", "replace")
-    rows = list(csv.DictReader(io.StringIO(text)))
-    if not rows or not {"midi_filename", "split"} <= rows[0].keys():
-        raise UserError(f"{tables[0]!r} has no columns midi_filename and split: copy it again")
-    for row in rows:
-        if row["split"] not in SPLITS:
-            raise UserError(f"{tables[0]!r} has a row of split {row['split']!r}: copy it again")
-    paths = [tf.io.gfile.join(folder, row["midi_filename"]) for row in rows]
+    splits = _splits_in_table(tables[0])
+    paths = [tf.io.gfile.join(folder, name) for name in splits]
+    for path in paths:
+        files.check_regular(path)
     documents = {}
-    for row, path, size in zip(rows, paths, corpus.sizes(paths, folder), strict=True):
-        document = Document(row["midi_filename"], path, "whole", size)
-        documents.setdefault(row["split"], []).append(document)
+    # A table that promises more than there is, is a copy that is not done.
+    found = _documents(folder, paths, missing=None)
+    for document, split in zip(found, splits.values(), strict=True):
+        documents.setdefault(split, []).append(document)
     return documents
+
+
+def _splits_in_table(table):
+    """dict of the name of each MIDI file to its split."""
+    text = remote.content(table).decode("utf-8-sig", "replace")
+    splits = {}
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), strict=True))
+        if not rows or not {"midi_filename", "split"} <= rows[0].keys():
+            raise ValueError("no columns midi_filename and split")
+        for number, row in enumerate(rows, 2):
+            name, split = row["midi_filename"], row["split"]
+            if not name or split not in SPLITS:
+                raise ValueError(f"row {number} has the file {name!r} in the split {split!r}")
+            if name in splits:
+                raise ValueError(f"row {number} names {name!r} again")
+            splits[name] = split
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{table!r} is no whole table of MAESTRO ({error}): copy it again") from (
+            error
+        )
+    return splits
 
 
 def _split_of(name):
     """The split that a path's first folder is named for, or None."""
-    first = name.split("/")[0].lower() if "/" in name else ""
-    kinds = {"train": "train", "val": "validation", "test": "test"}
-    return next((split for start, split in kinds.items() if first.startswith(start)), None)
+    first, slash, _ = name.partition("/")
+    found = _SPLIT.fullmatch(first.lower()) if slash else None
+    kinds = {"tr": "train", "va": "validation", "te": "test"}
+    return kinds[found[1][:2]] if found else None
 
 
 def _drawn_split(name):

@@ -1,5 +1,6 @@
 """A set of shards: what is to be written, and the manifest when it is."""
 
+import dataclasses
 import hashlib
 import json
 import sys
@@ -8,10 +9,11 @@ import tensorflow as tf
 
 from pipelines import remote
 from pipelines.checkpoints import write_bytes, write_text
+from pipelines.command_line import user_errors
 from pipelines.data import manifest
 from pipelines.data.manifest import Manifest, Shard
 from pipelines.errors import UserError
-from pipelines.prepare import shard_writer
+from pipelines.prepare import claim, shard_writer
 
 
 def prepare(dataset, documents, encoder, folder, shard_bytes, seed, strict, write_all):
@@ -41,17 +43,18 @@ def prepare(dataset, documents, encoder, folder, shard_bytes, seed, strict, writ
     }
     everything = [[plan.fingerprint, plan.file] for group in plans.values() for plan in group]
     fingerprint = hashlib.sha256(json.dumps([settings, everything]).encode()).hexdigest()
-    if manifest.is_set(folder):
-        found = manifest.load(folder)
-        if found.fingerprint != fingerprint:
-            raise UserError(
-                f"{folder!r} holds other shards (of {found.dataset}, or with other settings or "
-                "files): give another --output, or remove that one"
-            )
-        print(f"{folder} is complete already", file=sys.stderr)
+    if found := _complete(folder, fingerprint):
         return found
-    tf.io.gfile.makedirs(folder)
-    written = _write([plan for group in plans.values() for plan in group], write_all)
+    claim.take(folder, fingerprint)
+    # Completed in between, by somebody who had it before.
+    if found := _complete(folder, fingerprint):
+        return found
+    plans = {
+        split: [dataclasses.replace(plan, of_set=fingerprint) for plan in group]
+        for split, group in plans.items()
+    }
+    todo = [plan for group in plans.values() for plan in group]
+    written = _write(todo, write_all)
     splits = {split: [written[plan.file] for plan in group] for split, group in plans.items()}
     if not any(shard.documents for group in splits.values() for shard in group):
         reasons = [
@@ -67,11 +70,28 @@ def prepare(dataset, documents, encoder, folder, shard_bytes, seed, strict, writ
         fingerprint=fingerprint,
         splits=splits,
     )
-    shard_writer.clean(folder)
+    claim.check(folder, fingerprint)
+    shard_writer.clean(folder, todo)
     for name, content in encoder.files.items():
         write_bytes(tf.io.gfile.join(folder, name), content)
     write_text(tf.io.gfile.join(folder, manifest.FILE), made.to_json())
+    claim.release(folder)
     return made
+
+
+def _complete(folder, fingerprint):
+    """The `Manifest` of the set if it is there already, or None."""
+    with user_errors(tf.errors.OpError):
+        if not manifest.is_set(folder):
+            return None
+    found = manifest.load(folder)
+    if found.fingerprint != fingerprint:
+        raise UserError(
+            f"{folder!r} holds other shards (of {found.dataset}, or with other settings or "
+            "files): give another --output, or remove that one"
+        )
+    print(f"{folder} is complete already", file=sys.stderr)
+    return found
 
 
 def _write(plans, write_all):
@@ -82,11 +102,15 @@ def _write(plans, write_all):
     if todo:
         shard_writer.forget(todo)
         write_all(todo)
+        claim.check(todo[0].folder, todo[0].of_set)
     written = {}
     for plan in plans:
         shard = shard_writer.read_report(plan)
         if not isinstance(shard, Shard):
-            raise UserError(shard or f"{plan.file} was not written: see the log of the runner")
+            raise UserError(
+                shard
+                or f"{plan.file} was not written: see what is printed above, or the runner's log"
+            )
         written[plan.file] = shard
     return written
 
@@ -99,9 +123,16 @@ def write(plan, encoder):
         encoder: see `encoders`.
     """
     try:
-        _write_shard(plan, encoder)
+        # Of the file system's, of a disk that is full for instance.
+        with user_errors(tf.errors.OpError):
+            _write_shard(plan, encoder)
+    except claim.Taken:
+        pass  # it is not ours to leave word in; `_write` finds out
     except (UserError, remote.ShortRead) as error:
-        shard_writer.write_failure(plan, error)
+        try:
+            shard_writer.write_failure(plan, error)
+        except UserError:  # on the same full disk; `_write` misses the shard
+            print(f"{plan.file} cannot be written: {error}", file=sys.stderr)
 
 
 @remote.try_again

@@ -8,17 +8,22 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import re
 import uuid
 
 import numpy as np
 import tensorflow as tf
 
-from pipelines.checkpoints import write_text
+from pipelines import remote
+from pipelines.checkpoints import remove_if_there, write_text
+from pipelines.data.batches import SPLITS
 from pipelines.data.manifest import Shard, checksum
 from pipelines.errors import UserError
+from pipelines.prepare import claim
 
 REPORT = ".json"
 _TEMPORARY = ".writing-"
+_SHARD = re.compile(rf"({'|'.join(SPLITS)})-\d{{5,}}-of-\d{{5,}}\.tfrecord")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +34,10 @@ class Plan:
         folder: str.
         file: str. Name of the shard.
         documents: tuple of `Document`, in the order of the records, or of whatever has its `name`,
-            `part` and `size` and yields documents from `each`.
+            `version` and `size` and yields documents from `each`.
         fingerprint: str. Of what the shard will hold.
         strict: bool. Whether a document that cannot be read stops everything.
+        of_set: str. Fingerprint of the set that it is part of; "" as long as that is not planned.
     """
 
     folder: str
@@ -39,6 +45,7 @@ class Plan:
     documents: tuple
     fingerprint: str
     strict: bool
+    of_set: str = ""
 
 
 def plan(folder, split, documents, shard_bytes, seed, settings, strict):
@@ -59,12 +66,12 @@ def plan(folder, split, documents, shard_bytes, seed, settings, strict):
 
     def rank(document):
         # Not a shuffle: with one document more the others keep their order.
-        key = f"{seed}/{split}/{document.name}/{document.part}"
+        key = f"{seed}/{split}/{document.name}"
         return hashlib.sha256(key.encode()).digest(), document.name
 
     documents = sorted(documents, key=rank)
     ends = np.cumsum([document.size for document in documents])
-    number = min(len(documents), max(1, round(int(ends[-1]) / shard_bytes)))
+    number = max(1, round(min(len(documents), int(ends[-1]) / shard_bytes)))
     # A document goes to the shard that its middle falls into.
     middle = ends - np.asarray([document.size for document in documents]) / 2
     shard = np.minimum(middle * number // max(int(ends[-1]), 1), number - 1).astype(int)
@@ -75,7 +82,7 @@ def plan(folder, split, documents, shard_bytes, seed, settings, strict):
     groups = [group for group in groups if group]  # one document may be as long as several shards
     plans = []
     for index, group in enumerate(groups):
-        content = [settings, strict, [(d.name, d.part, d.size) for d in group]]
+        content = [settings, strict, [(d.name, *d.version) for d in group]]
         fingerprint = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         file = f"{split}-{index:05d}-of-{len(groups):05d}.tfrecord"
         plans.append(Plan(folder, file, group, fingerprint, strict))
@@ -94,16 +101,45 @@ def write(plan, encoder):
 
     Raises:
         UserError: a document that cannot be read, if the plan is strict.
+        claim.Taken: the folder is another set's by now.
         remote.ShortRead: a source that breaks off; another try may find it whole.
     """
     report = tf.io.gfile.join(plan.folder, plan.file + REPORT)
     done = read_report(plan)
     if isinstance(done, Shard):
         return done
+    claim.check(plan.folder, plan.of_set)
     path = tf.io.gfile.join(plan.folder, plan.file)
     temporary = f"{path}{_TEMPORARY}{uuid.uuid4().hex}"
+    try:
+        rows, skipped = _write_records(plan, encoder, temporary)
+        tokens, sizes, words = (
+            (_shortest(column) for column in zip(*rows, strict=True)) if rows else [0] * 3
+        )
+        shard = Shard(
+            file=plan.file,
+            size=tf.io.gfile.stat(temporary).length,
+            sha256=checksum(temporary),
+            documents=len(rows),
+            document_tokens=tokens,
+            document_bytes=sizes,
+            document_words=words,
+            skipped=skipped,
+        )
+        claim.check(plan.folder, plan.of_set)
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+    except BaseException:
+        # For whoever shares a full disk.
+        remove_if_there(temporary)
+        raise
+    write_text(report, json.dumps([plan.fingerprint, dataclasses.asdict(shard)]))
+    return shard
+
+
+def _write_records(plan, encoder, path):
+    """Tokens, bytes and words of each document, and why others are none."""
     rows, skipped = [], {}
-    with tf.io.TFRecordWriter(temporary) as writer:
+    with tf.io.TFRecordWriter(path) as writer:
         for document in itertools.chain.from_iterable(some.each() for some in plan.documents):
             try:
                 encoded = encoder(document)
@@ -114,22 +150,7 @@ def write(plan, encoder):
                 continue
             writer.write(_record(document.name, encoded.tokens))
             rows.append((encoded.tokens.size, encoded.bytes, encoded.words))
-    tokens, sizes, words = (
-        (_shortest(column) for column in zip(*rows, strict=True)) if rows else [0] * 3
-    )
-    shard = Shard(
-        file=plan.file,
-        size=tf.io.gfile.stat(temporary).length,
-        sha256=checksum(temporary),
-        documents=len(rows),
-        document_tokens=tokens,
-        document_bytes=sizes,
-        document_words=words,
-        skipped=skipped,
-    )
-    tf.io.gfile.rename(temporary, path, overwrite=True)
-    write_text(report, json.dumps([plan.fingerprint, dataclasses.asdict(shard)]))
-    return shard
+    return rows, skipped
 
 
 def write_failure(plan, error):
@@ -142,15 +163,14 @@ def read_report(plan):
     """What became of a plan: a `Shard` if it is written, a str if it cannot be, else None."""
     path = tf.io.gfile.join(plan.folder, plan.file)
     try:
-        with tf.io.gfile.GFile(path + REPORT) as file:
-            fingerprint, content = json.loads(file.read())
+        fingerprint, content = json.loads(remote.content(path + REPORT))
         if fingerprint != plan.fingerprint:
             return None
         if isinstance(content, str):
             return content
         shard = Shard(**content)
-        whole = tf.io.gfile.stat(path).length == shard.size
-    except (tf.errors.OpError, ValueError, TypeError):
+        whole = remote.stat(path).length == shard.size
+    except (UserError, tf.errors.OpError, ValueError, TypeError):
         return None  # none, or torn: write it again
     return shard if whole else None
 
@@ -162,11 +182,24 @@ def forget(plans):
         tf.io.gfile.remove(tf.io.gfile.join(folder, name))
 
 
-def clean(folder):
-    """Removes what writers that were killed have left."""
-    for name in tf.io.gfile.listdir(folder):
-        if _TEMPORARY in name:
-            tf.io.gfile.remove(tf.io.gfile.join(folder, name))
+def clean(folder, plans):
+    """Removes what writers that were killed have left, of this set and of others begun before it.
+
+    Args:
+        folder: str.
+        plans: list of `Plan`. Of the set that is complete.
+    """
+    names = set(tf.io.gfile.listdir(folder))
+    kept = {plan.file for plan in plans}
+    # A file of such a name that has no report is none of ours.
+    others = {
+        name.removesuffix(REPORT)
+        for name in names
+        if _SHARD.fullmatch(name.removesuffix(REPORT)) and name.endswith(REPORT)
+    } - kept
+    left = {name for name in names if _TEMPORARY in name}
+    for name in left | others & names | {other + REPORT for other in others}:
+        tf.io.gfile.remove(tf.io.gfile.join(folder, name))
 
 
 def _record(name, tokens):

@@ -18,7 +18,7 @@ from tensorflow_datasets.core import naming, read_only_builder, registered
 
 from pipelines import image_files, remote
 from pipelines.command_line import one_line, user_errors
-from pipelines.data import corpus
+from pipelines.data import corpus, files
 from pipelines.data.batches import SPLITS
 from pipelines.errors import UserError
 from pipelines.prepare.documents import TFDS
@@ -95,9 +95,9 @@ class Range(NamedTuple):
         return f"{self.split}[{self.start}:{self.stop}]"
 
     @property
-    def part(self):
-        """What is read of each example."""
-        return self.feature
+    def version(self):
+        """What is read of each example, and how much of the set's files that is."""
+        return self.feature, self.size
 
     def each(self):
         """Yields an `Example` after another, in the order of the files.
@@ -243,7 +243,7 @@ def _kind(feature):
 def _ranges(directory, split, feature, shard_bytes):
     """A split in parts of about so many bytes, and of the same number of examples but for one."""
     # The sizes of files rather than `num_bytes`: that may be 0, and a file may be missing.
-    size = sum(corpus.sizes([str(path) for path in split.filepaths], directory))
+    size = sum(files.sizes([str(path) for path in split.filepaths], directory))
     count = split.num_examples
     number = min(count, max(1, round(size / shard_bytes)))
     cuts = [count * index // number for index in range(number + 1)]

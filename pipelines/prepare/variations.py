@@ -27,9 +27,9 @@ class Variation(NamedTuple):
     factor: float
 
     @property
-    def part(self):
+    def version(self):
         """As of the document."""
-        return self.document.part
+        return self.document.version
 
     @property
     def size(self):

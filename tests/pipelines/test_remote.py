@@ -24,7 +24,7 @@ class Stumbling:
 
 
 def stumble(monkeypatch, error, times):
-    monkeypatch.setattr(remote.size.retry, "wait", lambda state: 0)
+    monkeypatch.setattr(remote.stat.retry, "wait", lambda state: 0)
     stat = Stumbling(tf.io.gfile.stat, error, times)
     monkeypatch.setattr(tf.io.gfile, "stat", stat)
     return stat
@@ -32,7 +32,7 @@ def stumble(monkeypatch, error, times):
 
 def test_an_internal_error_is_tried_again(path, monkeypatch):
     stat = stumble(monkeypatch, tf.errors.InternalError, 2)
-    assert remote.size(path) == 4
+    assert remote.stat(path).length == 4
     assert stat.calls == 3
 
 
@@ -48,7 +48,7 @@ def test_an_internal_error_is_tried_again(path, monkeypatch):
 def test_what_lasts_is_an_error(path, monkeypatch, error, calls):
     stat = stumble(monkeypatch, error, 9)
     with pytest.raises(error, match="no luck"):
-        remote.size(path)
+        remote.stat(path)
     assert stat.calls == calls
 
 

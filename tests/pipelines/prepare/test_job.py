@@ -1,6 +1,7 @@
 """A set is whole when its manifest is there, and not before."""
 
 import json
+import os
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_an_interrupted_set_goes_on_and_is_the_same(tmp_path, books, monkeypatch
         assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()
 
 
-@pytest.mark.parametrize("change", ["seed", "file", "size"])
+@pytest.mark.parametrize("change", ["seed", "file", "size", "content"])
 def test_another_set_is_not_written_over(tmp_path, books, change):
     shards.prepare(books, tmp_path / "out")
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
@@ -70,9 +71,74 @@ def test_another_set_is_not_written_over(tmp_path, books, change):
         (books / "train/new.txt").write_text("new")
     elif change == "size":
         (books / "train/000.txt").write_text("longer" * 100)
+    elif change == "content":  # of as many bytes
+        (books / "train/000.txt").write_text("x" * 300)
+        os.utime(books / "train/000.txt", (1, 1))
     with pytest.raises(UserError, match="holds other shards"):
         shards.prepare(books, tmp_path / "out", **options)
     assert before == {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+
+def test_two_at_once_with_other_settings_do_not_mix(tmp_path, books, monkeypatch):
+    """The first is stopped in the middle, the second one's set is whole."""
+    write, second = job.write, []
+
+    def start_another(plan, encoder):
+        if not second:
+            second.append(None)
+            second[0] = shards.prepare(books, tmp_path / "out", shard_bytes=300, seed=1)
+        write(plan, encoder)
+
+    monkeypatch.setattr(job, "write", start_another)
+    with pytest.raises(UserError, match="another command, with other settings or files"):
+        shards.prepare(books, tmp_path / "out", shard_bytes=300)
+    assert manifest.load(tmp_path / "out") == second[0]
+    for split in second[0].splits.values():
+        manifest.check_contents(tmp_path / "out", split)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    files = [shard.file for split in second[0].splits.values() for shard in split]
+    assert names == {"manifest.json", *files, *(file + ".json" for file in files)}
+
+
+def test_two_at_once_with_the_same_settings_are_one(tmp_path, books, monkeypatch):
+    write, second = job.write, []
+
+    def start_another(plan, encoder):
+        if not second:
+            second.append(None)
+            second[0] = shards.prepare(books, tmp_path / "out", shard_bytes=300)
+        write(plan, encoder)
+
+    monkeypatch.setattr(job, "write", start_another)
+    assert shards.prepare(books, tmp_path / "out", shard_bytes=300) == second[0]
+
+
+def test_what_another_set_left_unfinished_is_cleared_away(tmp_path, books, monkeypatch):
+    write, written = job.write, []
+
+    def stop_after_one(plan, encoder):
+        if written:
+            raise KeyboardInterrupt
+        written.append(plan.file)
+        write(plan, encoder)
+
+    monkeypatch.setattr(job, "write", stop_after_one)
+    with pytest.raises(KeyboardInterrupt):
+        shards.prepare(books, tmp_path / "out", shard_bytes=100)
+    assert (tmp_path / "out" / written[0]).exists()
+    monkeypatch.setattr(job, "write", write)
+    made = shards.prepare(books, tmp_path / "out", shard_bytes=10_000)
+    files = [shard.file for split in made.splits.values() for shard in split]
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left == {"manifest.json", *files, *(file + ".json" for file in files)}
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/none"])
+def test_an_output_that_is_no_folder_is_refused(tmp_path, books, place):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match="not a directory|No such file|is not a folder"):
+        shards.prepare(books, tmp_path / place)
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_files_that_cannot_be_read(tmp_path, books):

@@ -9,8 +9,9 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines import remote
 from pipelines.errors import UserError
-from pipelines.prepare import shard_writer
+from pipelines.prepare import claim, shard_writer
 from pipelines.prepare.documents import Document
 from pipelines.prepare.encoders import Encoded
 
@@ -21,8 +22,14 @@ def encode(document):
     return Encoded(np.arange(document.size, dtype=np.uint16), document.size, 2)
 
 
+@pytest.fixture
+def folder(tmp_path):
+    claim.take(str(tmp_path), "")
+    return tmp_path
+
+
 def plan(sizes, folder="nowhere", shard_bytes=10, seed=0, strict=False, names="book"):
-    files = [Document(f"{names}{n}", f"/{n}", "whole", size) for n, size in enumerate(sizes)]
+    files = [Document(f"{names}{n}", f"/{n}", "whole", size, 0) for n, size in enumerate(sizes)]
     return shard_writer.plan(str(folder), "train", files, shard_bytes, seed, [], strict)
 
 
@@ -55,21 +62,21 @@ def test_the_order_is_shuffled_by_seed():
     assert orders[0] != sorted(orders[0])
 
 
-def test_a_shard_holds_tokens_and_names(tmp_path):
-    (one,) = plan([3, 5], tmp_path)
+def test_a_shard_holds_tokens_and_names(folder):
+    (one,) = plan([3, 5], folder)
     shard = shard_writer.write(one, encode)
-    assert [(name, tokens.tolist()) for name, tokens in records(tmp_path / shard.file)] == [
+    assert [(name, tokens.tolist()) for name, tokens in records(folder / shard.file)] == [
         (document.name, list(range(document.size))) for document in one.documents
     ]
     lengths = [document.size for document in one.documents]
     assert (shard.documents, shard.document_tokens, shard.document_bytes) == (2, lengths, lengths)
     assert (shard.document_words, shard.words) == (2, 4)
-    assert shard.size == (tmp_path / shard.file).stat().st_size
+    assert shard.size == (folder / shard.file).stat().st_size
     assert shard_writer.read_report(one) == shard
 
 
-def test_what_is_done_is_not_done_again(tmp_path):
-    (one,) = plan([3, 5], tmp_path)
+def test_what_is_done_is_not_done_again(folder):
+    (one,) = plan([3, 5], folder)
     shard = shard_writer.write(one, encode)
 
     def refuse(document):
@@ -79,11 +86,11 @@ def test_what_is_done_is_not_done_again(tmp_path):
 
 
 @pytest.mark.parametrize("how", ["no report", "torn report", "torn shard", "other documents"])
-def test_what_is_not_whole_is_done_again(tmp_path, how):
-    (one,) = plan([3, 5], tmp_path)
+def test_what_is_not_whole_is_done_again(folder, how):
+    (one,) = plan([3, 5], folder)
     wanted = shard_writer.write(one, encode)
-    path = tmp_path / wanted.file
-    report = tmp_path / (wanted.file + shard_writer.REPORT)
+    path = folder / wanted.file
+    report = folder / (wanted.file + shard_writer.REPORT)
     if how == "no report":
         report.unlink()
     elif how == "torn report":
@@ -91,7 +98,7 @@ def test_what_is_not_whole_is_done_again(tmp_path, how):
     elif how == "torn shard":
         os.truncate(path, 20)
     else:
-        (one,) = plan([3, 5], tmp_path, names="other")
+        (one,) = plan([3, 5], folder, names="other")
     assert shard_writer.read_report(one) is None
     assert shard_writer.write(one, encode).documents == 2
     assert [name for name, _ in records(path)] == [document.name for document in one.documents]
@@ -99,28 +106,64 @@ def test_what_is_not_whole_is_done_again(tmp_path, how):
         assert shard_writer.read_report(one) == wanted  # byte for byte
 
 
-def test_broken_documents_are_left_out_and_named(tmp_path):
-    files = [Document(name, f"/{name}", "whole", 4) for name in ("good", "broken1", "broken2")]
-    (one,) = shard_writer.plan(str(tmp_path), "train", files, 100, 0, [], False)
+def test_broken_documents_are_left_out_and_named(folder):
+    files = [Document(name, f"/{name}", "whole", 4, 0) for name in ("good", "broken1", "broken2")]
+    (one,) = shard_writer.plan(str(folder), "train", files, 100, 0, [], False)
     shard = shard_writer.write(one, encode)
     assert shard.documents == 1
     assert shard.skipped == {"broken1": "broken1 is broken", "broken2": "broken2 is broken"}
 
 
-def test_strict_stops_at_a_broken_document(tmp_path):
-    files = [Document(name, f"/{name}", "whole", 4) for name in ("good", "broken1")]
-    (one,) = shard_writer.plan(str(tmp_path), "train", files, 100, 0, [], True)
+def test_strict_stops_at_a_broken_document(folder):
+    files = [Document(name, f"/{name}", "whole", 4, 0) for name in ("good", "broken1")]
+    (one,) = shard_writer.plan(str(folder), "train", files, 100, 0, [], True)
     with pytest.raises(UserError, match="broken1 is broken"):
         shard_writer.write(one, encode)
-    assert not (tmp_path / one.file).exists()
+    assert not (folder / one.file).exists()
     shard_writer.write_failure(one, UserError("broken1 is broken"))
     assert shard_writer.read_report(one) == "broken1 is broken"
 
 
-def test_what_killed_writers_left_is_removed(tmp_path):
-    (one,) = plan([3], tmp_path)
+def test_what_killed_writers_left_is_removed(folder):
+    """Of a set with other settings too; what has no report beside it may be anybody's."""
+    (one,) = plan([3], folder)
     shard_writer.write(one, encode)
-    (tmp_path / f"{one.file}.writing-abc").write_bytes(b"half")
-    shard_writer.clean(str(tmp_path))
-    assert sorted(os.listdir(tmp_path)) == [one.file, one.file + shard_writer.REPORT]
-    assert json.loads((tmp_path / (one.file + shard_writer.REPORT)).read_text())
+    (folder / f"{one.file}.writing-abc").write_bytes(b"half")
+    for other in plan([30, 30], folder):
+        shard_writer.write(other, encode)
+    kept = ["notes.tfrecord", "train-00000-of-00009.tfrecord", "test-00000-of-00001.json"]
+    for name in kept:
+        (folder / name).write_bytes(b"")
+    shard_writer.clean(str(folder), [one])
+    ours = [claim.FILE, one.file, one.file + shard_writer.REPORT]
+    assert sorted(os.listdir(folder)) == sorted([*kept, *ours])
+    assert json.loads((folder / (one.file + shard_writer.REPORT)).read_text())
+
+
+def test_a_shard_that_fails_leaves_no_half(folder):
+    (one,) = plan([3, 5], folder)
+
+    def fail(document):
+        raise remote.ShortRead("cut")
+
+    with pytest.raises(remote.ShortRead):
+        shard_writer.write(one, fail)
+    assert os.listdir(folder) == [claim.FILE]
+
+
+def test_nothing_is_written_over_another_set(folder):
+    """Whoever comes second takes the folder; the first one stops before its next rename."""
+    (one,) = plan([3, 5], folder)
+
+    def encode_while_another_starts(document):
+        claim.take(str(folder), "another")
+        return encode(document)
+
+    with pytest.raises(claim.Taken, match="another command, with other settings or files"):
+        shard_writer.write(one, encode_while_another_starts)
+    assert os.listdir(folder) == [claim.FILE]
+
+
+@pytest.mark.parametrize("shard_bytes", [1e-320, float("inf")])
+def test_absurd_sizes_are_as_many_shards_as_there_can_be(shard_bytes):
+    assert len(plan([3, 5], shard_bytes=shard_bytes)) == (1 if shard_bytes > 1 else 2)
