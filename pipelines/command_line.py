@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import unicodedata
 
 # TensorFlow reads this when it is imported; the commands import it through their other modules.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -107,7 +108,7 @@ def one_line_errors():
     try:
         yield
     except UserError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        print(f"error: {printable(one_line(error))}", file=sys.stderr)
         sys.exit(BAD_INPUT)
 
 
@@ -132,3 +133,13 @@ def one_line(error):
     """The message of an exception without line breaks, and without gin's trace of calls."""
     message = re.split(_GIN_TRACE, str(error), maxsplit=1)[0]
     return " ".join(message.split())
+
+
+def printable(text, keep="\n\t"):
+    """With escapes for what would move a terminal's cursor, or worse, but for these letters."""
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter) == "Cc" and letter not in keep
+        else letter
+        for letter in text
+    )

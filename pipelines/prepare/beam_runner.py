@@ -4,6 +4,8 @@ Beam spreads the shards over whatever its runner has, threads here or machines e
 care of failures. No document travels between workers: each reads the files of its own shard.
 """
 
+import contextlib
+import os
 import threading
 
 import apache_beam as beam
@@ -12,12 +14,13 @@ import rich.progress
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.command_line import parser
+from pipelines.command_line import one_line, parser
 from pipelines.errors import UserError
 from pipelines.prepare import job, shard_writer
 
 # Threads, as many as there are processors.
 _LOCAL = ("--direct_num_workers=0", "--direct_running_mode=multi_threading")
+_THIS_MACHINE = "localhost,127.0.0.1"
 
 
 def check_flags(flags):
@@ -44,15 +47,34 @@ def write_all(plans, encoder, flags=()):
         plans: list of `Plan`.
         encoder: see `encoders`; it is pickled.
         flags: list of str, of Beam's runner. None at all is as many threads as processors.
+
+    Raises:
+        UserError: a runner that cannot be had, or that lacks a flag.
     """
-    options = PipelineOptions(list(flags) or list(_LOCAL))
-    with _Progress(plans), beam.Pipeline(options=options) as pipeline:
-        _ = (
-            pipeline
-            | "shards" >> beam.Create(plans)
-            | "spread" >> beam.Reshuffle()
-            | "write" >> beam.Map(job.write, encoder)
-        )
+    # Beam talks to its own workers by gRPC, which would ask a proxy for this machine.
+    os.environ.setdefault("no_grpc_proxy", _THIS_MACHINE)
+    with _Progress(plans), _runner_errors(flags):
+        with beam.Pipeline(options=PipelineOptions(list(flags) or list(_LOCAL))) as pipeline:
+            _ = (
+                pipeline
+                | "shards" >> beam.Create(plans)
+                | "spread" >> beam.Reshuffle()
+                | "write" >> beam.Map(job.write, encoder)
+            )
+
+
+@contextlib.contextmanager
+def _runner_errors(flags):
+    """Runners raise whatever they like where they cannot be had or lack a flag."""
+    try:
+        yield
+    except Exception as error:
+        if not flags:  # then it is no setting of theirs
+            raise
+        raise UserError(
+            f"the runner of {' '.join(flags)} stopped ({one_line(error)}): what is written stays, "
+            "and the same command goes on"
+        ) from error
 
 
 class _Progress:

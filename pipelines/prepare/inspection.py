@@ -2,7 +2,6 @@
 
 import io
 import os
-import unicodedata
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ from keras_perceiver_ar.codecs.byte_codec import NUM_RESERVED
 from pipelines import image_files
 from pipelines.checkpoints import write_bytes, write_text
 from pipelines.checks import check_integer
-from pipelines.command_line import one_line, user_errors
+from pipelines.command_line import one_line, printable, user_errors
 from pipelines.data import codecs, manifest
 from pipelines.errors import UserError
 from pipelines.prepare import summary
@@ -69,9 +68,9 @@ def show(path, split="train", examples=4, output=None):
     summary.show(made)
     documents = sum(shard.documents for shard in shards)
     for number, example in enumerate(found, 1):
-        print(f"{split} {number} of {documents:,}: {_printable(_caption(codec, example))}")
+        print(f"{split} {number} of {documents:,}: {printable(_caption(codec, example))}")
         if not hasattr(codec, "write"):
-            print(_printable(_text(codec, example)) + "\n")
+            print(printable(_text(codec, example)) + "\n")
     if not output:
         print("--output=DIR writes a picture of the lengths, and these examples")
         return
@@ -137,16 +136,6 @@ def _caption(codec, example):
 
 def _text(codec, example):
     return codec.decode(example.token_ids)[:_CHARACTERS]
-
-
-def _printable(text):
-    """With escapes for what would move a terminal's cursor, or worse."""
-    return "".join(
-        letter.encode("unicode_escape").decode()
-        if unicodedata.category(letter) == "Cc" and letter not in "\n\t"
-        else letter
-        for letter in text
-    )
 
 
 def _write(codec, examples, base):

@@ -6,6 +6,7 @@ import numpy as np
 import rich.console
 import rich.table
 
+from pipelines.command_line import printable
 from pipelines.data.batches import SPLITS
 
 
@@ -51,7 +52,7 @@ def show(made):
     for shards in made.splits.values():
         for shard in shards:
             for name, reason in shard.skipped.items():
-                print(f"skipped {name}: {reason}", file=sys.stderr)
+                print(printable(f"skipped {name}: {reason}", keep=""), file=sys.stderr)
 
 
 def _ordered(made):

@@ -26,12 +26,12 @@ def test_the_status_is_what_the_command_returns(returned, status):
 
 def test_a_user_error_is_one_line_and_status_2(capsys):
     def main():
-        raise UserError("a folder\n  that is not there")
+        raise UserError("a folder\n  that is not there\x1b[2J")
 
     with pytest.raises(SystemExit) as ended:
         command_line.run(main)
     assert ended.value.code == 2
-    assert capsys.readouterr() == ("", "error: a folder that is not there\n")
+    assert capsys.readouterr() == ("", "error: a folder that is not there\\x1b[2J\n")
 
 
 def test_a_mistake_in_the_program_is_not_hidden():
