@@ -53,14 +53,17 @@ def write_all(plans, encoder, flags=()):
     """
     # Beam talks to its own workers by gRPC, which would ask a proxy for this machine.
     os.environ.setdefault("no_grpc_proxy", _THIS_MACHINE)
-    with _Progress(plans), _runner_errors(flags):
-        with beam.Pipeline(options=PipelineOptions(list(flags) or list(_LOCAL))) as pipeline:
-            _ = (
-                pipeline
-                | "shards" >> beam.Create(plans)
-                | "spread" >> beam.Reshuffle()
-                | "write" >> beam.Map(job.write, encoder)
-            )
+    with (
+        _Progress(plans),
+        _runner_errors(flags),
+        beam.Pipeline(options=PipelineOptions(list(flags) or list(_LOCAL))) as pipeline,
+    ):
+        _ = (
+            pipeline
+            | "shards" >> beam.Create(plans)
+            | "spread" >> beam.Reshuffle()
+            | "write" >> beam.Map(job.write, encoder)
+        )
 
 
 @contextlib.contextmanager
