@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-slow test-combinations parity lint format demo check-tpu-requirements wheel clean
+.PHONY: help test test-slow test-combinations test-kills parity lint format demo check-tpu-requirements wheel clean
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
@@ -13,7 +13,7 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check
 PYTEST := $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=5
 
 # TensorFlow's start-up notes would bury what a target has to say.
-test test-slow test-combinations demo: export TF_CPP_MIN_LOG_LEVEL := 3
+test test-slow test-combinations test-kills demo: export TF_CPP_MIN_LOG_LEVEL := 3
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
@@ -66,6 +66,9 @@ test-combinations: $(READY) ## run the model in every pair of its options, on bo
 	    KERAS_BACKEND=$$backend PERCEIVER_AR_COMBINATIONS=all \
 	        $(PYTEST) --dist worksteal tests/keras_perceiver_ar/test_combinations.py || exit 1; \
 	done
+
+test-kills: $(READY) ## kill what reads batches twenty times (three minutes; `make test-slow` kills less)
+	@KERAS_BACKEND=tensorflow PERCEIVER_AR_KILLS=20 $(PYTEST) tests/pipelines/data/test_order_of_processes.py
 
 parity: $(READY) ## measure again how equal the model is to the original: docs/parity.md
 	@$(PYTHON) -m tests.golden.parity_report
