@@ -15,6 +15,7 @@ from pipelines.data.batches import SPLITS, check_split
 from pipelines.errors import UserError
 
 SUFFIX = ".txt"
+_CHUNK = 1 << 24  # bytes that are decoded at a time
 # TensorFlow takes over an array without a copy when it starts at a multiple of this.
 _ALIGNMENT = 64
 
@@ -210,13 +211,20 @@ def check_text(data, name, convert="", fill=""):
     Raises:
         UserError: empty, only white space or no UTF-8.
     """
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        place = f"byte 0x{data[error.start]:02x} at offset {error.start}"
-        raise UserError(f"{name!r} is not UTF-8: {place}{convert}") from error
-    text = text.removeprefix("\ufeff")
-    if not text or text.isspace():
+    decoder, is_blank = codecs.getincrementaldecoder("utf-8")(), True
+    for start in range(0, len(data), _CHUNK):  # the whole would take up to four times its bytes
+        part = data[start : start + _CHUNK]
+        try:
+            text = decoder.decode(part, final=start + _CHUNK >= len(data))
+        except UnicodeDecodeError as error:
+            # It counts from the character that the part before has begun.
+            offset = start + error.start - (len(error.object) - len(part))
+            place = f"byte 0x{data[offset]:02x} at offset {offset}"
+            raise UserError(f"{name!r} is not UTF-8: {place}{convert}") from error
+        if start == 0:
+            text = text.removeprefix("\ufeff")
+        is_blank = is_blank and (not text or text.isspace())
+    if is_blank:
         raise UserError(f"{name!r} is empty or only white space{fill}")
     return data.removeprefix(codecs.BOM_UTF8)
 

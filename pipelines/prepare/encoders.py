@@ -16,6 +16,9 @@ from pipelines.data import codecs
 from pipelines.data.sentencepiece_text import SentencePieceText
 from pipelines.errors import UserError
 
+_CHUNK = 1 << 24
+_IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\x0b\x0c"))
+
 
 class Encoded(NamedTuple):
     """A document's tokens.
@@ -57,7 +60,7 @@ class ByteEncoder:
             UserError: it is not text, or cannot be read.
         """
         data = document.text()
-        return Encoded(np.frombuffer(data, np.uint8), len(data), len(data.split()))
+        return Encoded(np.frombuffer(data, np.uint8), len(data), count_words(data))
 
 
 class SentencePieceEncoder:
@@ -101,7 +104,7 @@ class SentencePieceEncoder:
                 f"{document.path!r} does not come back from the tokenizer as it was (it holds "
                 f"U+2581, or the tokenizer normalises): clean it, or use --tokenizer=bytes"
             )
-        return Encoded(tokens.astype(np.uint16), len(data), len(data.split()))
+        return Encoded(tokens.astype(np.uint16), len(data), count_words(data))
 
     def __getstate__(self):
         return self.model
@@ -172,6 +175,19 @@ class PerformanceEncoder:
         """Reads and encodes a `Document`."""
         ids = performance_codec.encode(document.notes())
         return Encoded((ids - NUM_RESERVED).astype(np.uint16))
+
+
+def count_words(data):
+    """int. Stretches of UTF-8 bytes without white space, as `len(data.split())` counts them.
+
+    In a fraction of its memory, which is ten times that of the text.
+    """
+    count, before = 0, True
+    for start in range(0, len(data), _CHUNK):
+        space = _IS_SPACE[np.frombuffer(data, np.uint8, min(_CHUNK, len(data) - start), start)]
+        count += int(np.count_nonzero(~space[1:] & space[:-1])) + int(before and not space[0])
+        before = bool(space[-1])
+    return count
 
 
 def make_encoder(dataset, tokenizer="bytes", image_size=64, order="raster"):

@@ -23,6 +23,8 @@ from pipelines.prepare import claim
 
 REPORT = ".json"
 _TEMPORARY = ".writing-"
+# Of a document: Protocol Buffers end at 2 GiB.
+_MOST_BYTES = 2**31 - 2**16
 _SHARD = re.compile(rf"({'|'.join(SPLITS)})-\d{{5,}}-of-\d{{5,}}\.tfrecord")
 
 
@@ -143,6 +145,11 @@ def _write_records(plan, encoder, path):
         for document in itertools.chain.from_iterable(some.each() for some in plan.documents):
             try:
                 encoded = encoder(document)
+                if encoded.tokens.nbytes > _MOST_BYTES:
+                    raise UserError(
+                        f"{document.name!r} takes {encoded.tokens.nbytes:,} bytes as tokens, and a "
+                        f"record holds {_MOST_BYTES:,}: split it"
+                    )
             except UserError as error:
                 if plan.strict:
                     raise UserError(f"{error} (without --strict it is left out)") from error
@@ -204,12 +211,10 @@ def clean(folder, plans):
 
 def _record(name, tokens):
     little = tokens.astype(tokens.dtype.newbyteorder("<"), copy=False)
-    values = {"name": name.encode(), "tokens": little.tobytes()}
-    features = {
-        key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-        for key, value in values.items()
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=features))
+    example = tf.train.Example()
+    # In place: a message made of messages copies a long document once for each of them.
+    for key, value in {"name": name.encode(), "tokens": little.tobytes()}.items():
+        example.features.feature[key].bytes_list.value.append(value)
     return example.SerializeToString(deterministic=True)
 
 

@@ -1,9 +1,13 @@
 import os
+from unittest import mock
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pipelines.data import corpus as corpus_module
 from pipelines.data import files
 from pipelines.data.corpus import Corpus
 from pipelines.errors import UserError
@@ -157,3 +161,23 @@ def test_a_file_that_grows_while_it_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "sizes", lambda paths, folder: [2] * len(paths))
     with pytest.raises(UserError, match="/1.txt' is not read whole .3 bytes came of 2.: wait"):
         Corpus.load(tmp_path, "train")
+
+
+PIECES = b"a", " \u2003".encode(), "é€\U0001d11e".encode(), b"\xff", b"\xe2\x82"
+
+
+@given(st.lists(st.sampled_from(PIECES)))
+def test_text_is_checked_in_parts_as_in_one(pieces):
+    data = b"".join(pieces)
+    with mock.patch.object(corpus_module, "_CHUNK", 3):
+        try:
+            text, found = data.decode(), None
+        except UnicodeDecodeError as error:
+            text, found = None, f"offset {error.start}$"
+        if text is not None and not text.strip():
+            found = "only white space"
+        if found is None:
+            assert corpus_module.check_text(data, "a.txt") == data
+        else:
+            with pytest.raises(UserError, match=found):
+                corpus_module.check_text(data, "a.txt")

@@ -114,6 +114,14 @@ def test_broken_documents_are_left_out_and_named(folder):
     assert shard.skipped == {"broken1": "broken1 is broken", "broken2": "broken2 is broken"}
 
 
+def test_a_document_that_no_record_can_hold_is_left_out(folder, monkeypatch):
+    monkeypatch.setattr(shard_writer, "_MOST_BYTES", 8)
+    (one,) = plan([4, 5], folder)
+    shard = shard_writer.write(one, encode)  # two bytes a token
+    assert shard.document_tokens == 4
+    assert "takes 10 bytes as tokens, and a record holds 8: split it" in shard.skipped["book1"]
+
+
 def test_strict_stops_at_a_broken_document(folder):
     files = [Document(name, f"/{name}", "whole", 4, 0) for name in ("good", "broken1")]
     (one,) = shard_writer.plan(str(folder), "train", files, 100, 0, [], True)
