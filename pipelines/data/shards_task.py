@@ -47,8 +47,8 @@ class ShardsTask:
     def __init__(self, path, crop=None, targets_per_example=None, window_megabytes=128):
         if not isinstance(path, (str, os.PathLike)):
             raise UserError(f"path must name a folder, in quotes, got {path!r}")
-        check_integer("targets_per_example", targets_per_example, optional=True)
-        check_integer("window_megabytes", window_megabytes)
+        check_integer("targets_per_example", targets_per_example, most=2**63 - 1, optional=True)
+        check_integer("window_megabytes", window_megabytes, most=batches.MOST)
         self.path = os.path.expanduser(os.fspath(path))
         self.crop = RandomCrop() if crop is None else crop
         if not hasattr(self.crop, "place") or isinstance(self.crop, type):
@@ -135,11 +135,12 @@ class ShardsTask:
             int32 (b, M), and `positions` int32 (b, M, P) where the codec has some.
 
         Raises:
-            UserError: a batch that does not divide, a split that is not there, or more hosts than
-                examples.
+            UserError: a number out of range, a crop that the context is too short for, a batch
+                that does not divide, a split that is not there, or more hosts than examples.
         """
         batches.check_rows(context, batch_size)
-        batches.check_start(start_step)
+        batches.check_start(seed, start_step)
+        self.crop.check_context(context)
         rows = batches.shard_slice(batch_size, shard_index, num_shards)
         rows = rows.stop - rows.start
         shards = self._shards("train")
