@@ -10,6 +10,7 @@ from pipelines.checks import check_integer
 from pipelines.data import batches, manifest, order, shard_reader, windows
 from pipelines.data.codecs import make_codec
 from pipelines.data.crops import RandomCrop
+from pipelines.data.examples import Examples
 from pipelines.data.shard_reader import Shards
 from pipelines.errors import UserError
 
@@ -144,59 +145,39 @@ class ShardsTask:
         rows = batches.shard_slice(batch_size, shard_index, num_shards)
         rows = rows.stop - rows.start
         shards = self._shards("train")
-        per_document = -(-shards.num_targets // (self.targets_per_example or context))
-        first_example = np.concatenate([[0], np.cumsum(per_document)])
-        first_of_shard = first_example[shards.first_document]
-        part = order.host_part(np.diff(first_of_shard), shard_index, num_shards)
+        examples = Examples.of(shards, self.targets_per_example or context)
+        of_shards = examples.of_shards
+        part = order.host_part(of_shards, shard_index, num_shards)
         if not part.shard.size:
             raise UserError(
-                f"{self.path!r} has {first_example[-1]} examples, too few for {num_shards} hosts"
+                f"{self.path!r} has {of_shards.sum()} examples, too few for {num_shards} hosts"
             )
         at_once = shards.of_window(self.window_bytes, part.shard)
-        per_epoch = order.num_windows(part, at_once)
-        place = order.find(part, at_once, seed, shard_index, start_step * rows)
-        pieces = [tf.constant(column) for column in part]
-        first_of_shard, first_example = tf.constant(first_of_shard), tf.constant(first_example)
-        num_targets = tf.constant(shards.num_targets)
+        begin = order.find(part, at_once, seed, shard_index, start_step * rows)
+        part = order.Part(*(tf.constant(column) for column in part))
 
         def load(window):
-            """A window's documents, and its examples in order, by number within the split."""
-            epoch, within = window // per_epoch, window % per_epoch
-            chosen = order.shuffled(part.shard.size, seed, order.PIECES, shard_index, epoch)
-            chosen = tf.sort(chosen[within * at_once : (within + 1) * at_once])
-            shard, first, count = (tf.gather(column, chosen) for column in pieces)
-            first += tf.gather(first_of_shard, shard)
-            examples = tf.ragged.range(first, first + count).flat_values
-            mixed = order.shuffled(
-                tf.size(examples), seed, order.EXAMPLES, shard_index, epoch, within
+            """A window's epoch, its examples in order, and the documents that they are cut from."""
+            epoch, numbers, shard = order.of_window(
+                part, examples.first_of_shard, at_once, seed, shard_index, window
             )
-            skip = tf.where(window == place.window, tf.constant(place.skip, tf.int64), 0)
-            examples = tf.gather(examples, mixed)[skip:]
-            return epoch, examples, shard_reader.read(shards, shard)
+            skip = tf.where(window == begin.window, tf.constant(begin.skip, tf.int64), 0)
+            return epoch, numbers[skip:], shard_reader.read(shards, shard)
 
-        def cut(epoch, examples, documents):
+        def cut(epoch, numbers, documents):
             """A window's rows, some at a time."""
-
-            def place_crop(example):
-                number = tf.searchsorted(first_example, example[None], side="right")[0] - 1
-                targets = tf.gather(num_targets, number)
-                first, choices = self.crop.range(targets)
-                # The k-th of K examples takes the k-th part of the choices.
-                begin, stop = tf.gather(first_example, number), tf.gather(first_example, number + 1)
-                drawn = order.draw(choices, seed, order.CROPS, epoch, example)
-                choice = first + ((example - begin) * choices + drawn) // (stop - begin)
-                return number, *self.crop.place(choice, targets)
 
             def make_rows(number, end, scored):
                 length = tf.minimum(end, context)
                 number = tf.cast(number, tf.int64)
                 return self._rows(shards, documents, number, end - length, length, scored, context)
 
-            chunks = tf.data.Dataset.from_tensor_slices(examples)
-            chunks = chunks.map(place_crop).batch(_CHUNK)
+            chunks = tf.data.Dataset.from_tensor_slices(numbers)
+            chunks = chunks.map(lambda number: examples.place(number, self.crop, seed, epoch))
+            chunks = chunks.batch(_CHUNK)
             return chunks.map(make_rows, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
-        dataset = tf.data.Dataset.range(place.window, tf.int64.max)
+        dataset = tf.data.Dataset.range(begin.window, tf.int64.max)
         # One window is used up while the next one is read.
         dataset = dataset.map(load, num_parallel_calls=2, deterministic=True)
         return batches.settle(dataset.flat_map(cut).rebatch(rows, drop_remainder=True))

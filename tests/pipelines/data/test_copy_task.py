@@ -107,7 +107,9 @@ def test_batches_do_not_depend_on_threads():
 
 def test_seeds_steps_and_splits_differ():
     task = CopyTask(length=16, evaluation_examples=4)
-    streams = [arrays(task.train_dataset(16, 4, seed=seed).take(2))[0] for seed in (0, 1, 2**63 - 1)]
+    streams = [
+        arrays(task.train_dataset(16, 4, seed=seed).take(2))[0] for seed in (0, 1, 2**63 - 1)
+    ]
     halves = [batch[:, 1:8] for stream in streams for batch in stream]
     splits = ("train", "validation", "test")
     halves += [arrays(task.evaluation_dataset(s, 16, 4, 8))[0][0, :, 1:8] for s in splits]
