@@ -7,7 +7,6 @@ each (little endian), and `name`, the file that it came from, or its place in a 
 
 import dataclasses
 import hashlib
-import itertools
 import json
 
 import numpy as np
@@ -17,6 +16,7 @@ from pipelines import remote
 from pipelines.command_line import user_errors
 from pipelines.data.batches import check_split
 from pipelines.data.corpus import sizes
+from pipelines.data.manifest_checks import check_manifest
 from pipelines.errors import UserError
 
 FILE = "manifest.json"
@@ -133,8 +133,7 @@ def load(path):
         `Manifest`.
 
     Raises:
-        UserError: none there, torn, of another version, or shards that are not there or not as long
-            as they were.
+        UserError: none there, torn or edited, or of another version.
     """
     file = tf.io.gfile.join(path, FILE)
     with user_errors(tf.errors.OpError):
@@ -148,8 +147,8 @@ def load(path):
     try:
         content = json.loads(data)
         version = content["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file!r} is torn ({error}): prepare the shards again") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise edited(path, error) from error
     if version != SCHEMA_VERSION:
         raise UserError(
             f"{file!r} has version {version!r}, this program reads {SCHEMA_VERSION}: prepare the "
@@ -161,12 +160,21 @@ def load(path):
             for split, shards in content["splits"].items()
         }
         manifest = Manifest(**content)
-        TOKEN_TYPES[manifest.token_bytes]
-        for shard in itertools.chain.from_iterable(manifest.splits.values()):
-            shard.tokens(), shard.bytes, shard.words  # a number for each document, or one for all
+        check_manifest(manifest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{file!r} is torn ({error}): prepare the shards again") from error
+        raise edited(path, error) from error
     return manifest
+
+
+def edited(path, reason):
+    """`UserError` of a manifest that says what cannot be.
+
+    Args:
+        path: str. The set's folder.
+        reason: what can be said of it.
+    """
+    file = tf.io.gfile.join(path, FILE)
+    return UserError(f"{file!r} is torn or was edited ({reason}): prepare the shards again")
 
 
 def check_files(path, shards):

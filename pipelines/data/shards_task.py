@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_perceiver_ar.codecs.byte_codec import SOS
 from pipelines.checks import check_integer
 from pipelines.data import batches, manifest, order, shard_reader, windows
-from pipelines.data.codecs import make_codec
+from pipelines.data.codecs import codec_of
 from pipelines.data.crops import RandomCrop
 from pipelines.data.examples import Examples
 from pipelines.data.shard_reader import Shards
@@ -59,7 +59,7 @@ class ShardsTask:
         self.targets_per_example = targets_per_example
         self.window_bytes = window_megabytes * 2**20
         self.manifest = manifest.load(self.path)
-        self.codec = make_codec(self.manifest.codec, self.path)
+        self.codec = codec_of(self.manifest, self.path)
 
     @property
     def vocab_size(self):

@@ -39,3 +39,33 @@ def records(folder, made):
                 example = tf.io.parse_example(record, features)
                 ids = np.frombuffer(example["tokens"].numpy(), kind).astype(int) + 3
                 yield split, example["name"].numpy().decode(), ids
+
+
+def a_shard(split, **changed):
+    """A shard of two documents, as a manifest has it."""
+    return {
+        "file": f"{split}-00000-of-00001.tfrecord",
+        "size": 100,
+        "sha256": "0" * 64,
+        "documents": 2,
+        "document_tokens": [20, 30],
+        "document_bytes": [20, 30],
+        "document_words": 4,
+        "skipped": {},
+        **changed,
+    }
+
+
+def a_set(**changed):
+    """What a manifest of bytes holds."""
+    return {
+        "dataset": "pg19",
+        "codec": {"name": "bytes"},
+        "vocab_size": 259,
+        "token_bytes": 1,
+        "ends": True,
+        "fingerprint": "f",
+        "splits": {split: [a_shard(split)] for split in ("train", "validation")},
+        "schema_version": 1,
+        **changed,
+    }
