@@ -16,6 +16,7 @@ from pipelines.data import BooksTask, CopyTask, LatentCrop, RandomCrop, ShardsTa
 from pipelines.errors import UserError
 from pipelines.gin_checks import check_macros
 from pipelines.optimizer_checks import check_optimizer
+from pipelines.position_checks import check_positions
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
@@ -84,10 +85,11 @@ class Experiment:
         """A new model: `PerceiverARCausalLM`.
 
         Raises:
-            UserError: sizes that do not fit each other.
+            UserError: sizes that do not fit each other, or positions that do not fit the task's.
         """
         with user_errors(ValueError, TypeError):
             backbone = self.backbone(vocab_size=self.task.vocab_size)
+            check_positions(self.task, backbone)
             return _make_causal_lm(backbone)
 
     def make_optimizer(self):

@@ -5,6 +5,7 @@ import random
 import numpy as np
 import tensorflow as tf
 
+from pipelines import image_files
 from pipelines.prepare import documents, encoders, job
 
 
@@ -15,6 +16,16 @@ def write_books(folder, sizes, split="train", seed=0):
     for number, size in enumerate(sizes):
         text = "".join(random_.choices("abcdefghijklmnopqrstuvwxyz \n", k=size - 1)) + "."
         (folder / split / f"{number:03d}.txt").write_text(text)
+
+
+def write_images(folder, number=3, size=8):
+    """Random square images for training and validation."""
+    generator = np.random.default_rng(0)
+    for split in ("train_64x64", "valid_64x64"):
+        (folder / split).mkdir(parents=True)
+        for index in range(number):
+            image = generator.integers(0, 256, (1, size, size, 3), np.uint8)
+            image_files.write_grid(image, str(folder / split / f"{index}.png"))
 
 
 def prepare(source, output, shard_bytes=1000, seed=0, strict=False, dataset="pg19", encoder=None):
