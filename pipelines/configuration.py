@@ -1,6 +1,7 @@
 """What gin can reach, and how a run is put together from it."""
 
 import dataclasses
+import json
 import pathlib
 import re
 
@@ -90,7 +91,12 @@ class Experiment:
         with user_errors(ValueError, TypeError):
             backbone = self.backbone(vocab_size=self.task.vocab_size)
             check_positions(self.task, backbone)
-            return _make_causal_lm(backbone)
+            model = _make_causal_lm(backbone)
+        # What its ids stand for goes with it to wherever weights are read, for `checkpoints` to
+        # compare. As text, since Keras would track an object.
+        codec = getattr(self.task, "codec_settings", None)
+        model.codec_settings = None if codec is None else json.dumps(codec)
+        return model
 
     def make_optimizer(self):
         """A new optimizer.

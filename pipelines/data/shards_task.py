@@ -67,6 +67,16 @@ class ShardsTask:
         return self.manifest.vocab_size
 
     @property
+    def fingerprint(self):
+        """str. Of everything that decides what the shards hold, wherever they lie."""
+        return self.manifest.fingerprint
+
+    @property
+    def codec_settings(self):
+        """dict. What decides what ids stand for; not how the files beside the shards are named."""
+        return {name: value for name, value in self.manifest.codec.items() if name != "file"}
+
+    @property
     def evaluation_metrics(self):
         """Names of what the codec's data is measured by."""
         return self.codec.metrics
