@@ -122,13 +122,19 @@ class ShardsTask:
         self.codec.write(token_ids, path)
 
     def check_contents(self):
-        """Refuses shards that are not what they were, after reading one has failed.
+        """Refuses shards that are not what they were, or not what their manifest says.
+
+        Reads every byte twice, so it is for after reading one has failed. What it finds besides
+        that: a shard in the place of another, of as many bytes and documents of the same lengths.
+        Images are all alike in that, and a run reads them as they are.
 
         Raises:
             UserError: names the first one.
         """
-        for split in self.manifest.splits:
-            manifest.check_contents(self.path, self.manifest.splits[split])
+        for split, shards in self.manifest.splits.items():
+            manifest.check_contents(self.path, shards)
+            if any(shard.documents for shard in shards):
+                shard_reader.check_records(Shards.of(self.path, self.manifest, split))
 
     def train_dataset(self, context, batch_size, seed, start_step=0, shard_index=0, num_shards=1):
         """Rows of the training split without end; see `order` for their order.

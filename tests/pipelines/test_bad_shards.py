@@ -4,8 +4,10 @@ import json
 import shutil
 
 import pytest
+import tensorflow as tf
 
 from pipelines import evaluate, generate, train
+from pipelines.data import order
 from pipelines.prepare import encoders, tokenizer
 from savedmodels import export
 from tests.pipelines import runs, shards
@@ -104,6 +106,45 @@ def test_a_flipped_byte_is_found_by_reading(folders, tmp_path, split):
     assert status == 2, err
     assert "is damaged" in runs.error_line("\n".join(lines) + "\n")
     assert str(folder / file) in lines[0]
+
+
+def test_documents_of_other_lengths_than_the_manifest_says_are_named(folders, tmp_path, capsys):
+    # Every checksum is right, and so are the sums.
+    folder = shutil.copytree(folders / "pieces", tmp_path / "set")
+    content = json.loads((folder / "manifest.json").read_text())
+    (shard,) = content["splits"]["train"]
+    assert len(set(shard["document_tokens"])) > 1
+    shard["document_tokens"] = shard["document_tokens"][1:] + shard["document_tokens"][:1]
+    (folder / "manifest.json").write_text(json.dumps(content))
+    capsys.readouterr()
+    assert runs.call(train.main, *flags(folder, tmp_path / "run")) == 2
+    line = capsys.readouterr().err
+    assert str(folder / shard["file"]) in runs.error_line(line)
+    assert "does not hold what its manifest says" in line
+
+
+def test_a_bucket_that_breaks_off_is_no_bad_input(folders, tmp_path, capsys, monkeypatch):
+    # The second window cannot be read, and after a while it can.
+    of_window = order.of_window
+
+    def fail(window):
+        if window > 0:
+            raise ConnectionError("the bucket is away")
+        return window
+
+    def broken(*arguments):
+        window = tf.ensure_shape(tf.py_function(fail, arguments[-1:], tf.int64), ())
+        return of_window(*arguments[:-1], window)
+
+    arguments = [*flags(folders / "bytes", tmp_path / "run"), *runs.bind("STEPS = 40")]
+    with monkeypatch.context() as patch:
+        patch.setattr(order, "of_window", broken)
+        assert runs.call(train.main, *arguments) == 1
+    line = runs.error_line(capsys.readouterr().err)
+    assert "the bucket is away" in line
+    assert line.endswith("the same command goes on from the last checkpoint\n")
+    assert runs.call(train.main, *arguments) == 0
+    assert "step 27 of 40" in capsys.readouterr().out
 
 
 def test_a_run_goes_on_with_its_own_shards_alone(folders, tmp_path, capsys):
