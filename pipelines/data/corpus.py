@@ -19,6 +19,8 @@ _NUM_THREADS = 16
 _REPORT_SECONDS = 10.0
 # TensorFlow takes over an array without a copy when it starts at a multiple of this.
 _ALIGNMENT = 64
+# For those who still ask for it here.
+join = tf.io.gfile.join
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,8 +129,8 @@ def find_files(path, split):
         raise UserError(
             f"no folder {path!r}: give one with train/, validation/ and test/, or with *.txt files"
         )
-    present = [name for name in SPLITS if tf.io.gfile.isdir(join(path, name))]
-    folder = join(path, split) if present else path
+    present = [name for name in SPLITS if tf.io.gfile.isdir(tf.io.gfile.join(path, name))]
+    folder = tf.io.gfile.join(path, split) if present else path
     if present and split not in present:
         raise UserError(
             f"{path!r} has no folder {split!r} (there is {', '.join(present)}): "
@@ -149,7 +151,7 @@ def _text_files(folder, within=()):
     within = (*within, os.path.realpath(folder))
     for name in names:
         plain = name.rstrip("/")
-        path = join(folder, plain)
+        path = tf.io.gfile.join(folder, plain)
         if not plain or plain.startswith("."):
             continue
         if name.endswith(".txt"):
@@ -265,11 +267,6 @@ def _report(results, files, path, verb):
             last = time.monotonic()
             print(f"{verb} {done:,} of {len(files):,} files of {path}", file=sys.stderr)
         yield result
-
-
-def join(folder, name):
-    """Path of a file in a folder, local or `gs://…`."""
-    return f"{folder.rstrip('/')}/{name}"
 
 
 def _unreadable(file, error):
