@@ -15,6 +15,8 @@ MODEL_FILE = "model.json"
 OPERATIVE_CONFIG = "operative_config.gin"
 # A run may go on with other values of these: no weight changes its shape or meaning.
 _FREE = {"dropout", "rematerialize", "seed", "num_latents", "route"}
+# Compared only where both sides know them: runs of before they were kept do not.
+_OF_RUN = ("task", "optimizer", "data", "codec")
 
 
 def check_model(model_dir, model, task=None, optimizer=None):
@@ -22,8 +24,9 @@ def check_model(model_dir, model, task=None, optimizer=None):
 
     Args:
         model_dir: str.
-        model: `PerceiverARCausalLM`.
-        task: the run's task, or None if it does not matter.
+        model: `PerceiverARCausalLM`. If it was made for a task, what its ids stand for must be the
+            same too, whatever is done with it.
+        task: the run's task, or None if neither it nor the data that it reads matter.
         optimizer: Keras optimizer, or None if it does not matter.
 
     Raises:
@@ -38,18 +41,29 @@ def check_model(model_dir, model, task=None, optimizer=None):
         if not isinstance(saved, dict):
             raise ValueError(f"settings expected, found {saved!r:.40}")
     config = _description(model, task, optimizer)
+    free = _FREE | {n for n in _OF_RUN if config.get(n) is None or saved.get(n) is None}
     saved, config = _leaves(saved), _leaves(config)
-    free = _FREE | {name for name in ("task", "optimizer") if config.get(name) is None}
-    differing = [
-        f"{name} is {saved.get(name)!r} there and {config.get(name)!r} now"
-        for name in sorted(saved.keys() | config.keys())
-        if name.split(".")[0] not in free and saved.get(name) != config.get(name)
-    ]
-    if differing:
-        raise UserError(
-            f"{model_dir} holds another model ({'; '.join(differing)}): "
-            f"choose another --model_dir, or its settings ({OPERATIVE_CONFIG} in there)"
-        )
+    differing = collections.defaultdict(list)
+    for name in sorted(saved.keys() | config.keys()):
+        kind = name.split(".")[0]
+        if kind not in free and saved.get(name) != config.get(name):
+            difference = f"{name} is {saved.get(name)!r} there and {config.get(name)!r} now"
+            differing[kind if kind in ("codec", "data") else "model"].append(difference)
+    for kind, message in (
+        ("codec", "holds a model whose ids are of another codec ({}): read data of its codec"),
+        (
+            "model",
+            "holds another model ({}): choose another --model_dir, or its settings "
+            f"({OPERATIVE_CONFIG} in there)",
+        ),
+        (
+            "data",
+            "holds a run on other shards ({}): choose another --model_dir, or go on with the "
+            "shards that it began with or a copy of them",
+        ),
+    ):
+        if kind in differing:
+            raise UserError(f"{model_dir} {message.format('; '.join(differing[kind]))}")
 
 
 def describe_model(model_dir, model, task, optimizer):
@@ -72,6 +86,9 @@ def _description(model, task, optimizer):
     config = {**model.backbone.get_config(), "tie_embeddings": model.tie_embeddings}
     for name, part in (("task", task), ("optimizer", optimizer)):
         config[name] = None if part is None else type(part).__name__
+    config["data"] = getattr(task, "fingerprint", None)
+    codec = getattr(model, "codec_settings", None)
+    config["codec"] = None if codec is None else json.loads(codec)
     return _without_names(json.loads(json.dumps(config)))
 
 

@@ -13,8 +13,9 @@ import unicodedata
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-from pipelines.errors import UserError
+from pipelines.errors import RunError, UserError
 
+FAILED = 1
 BAD_INPUT = 2
 _GIN_TRACE = "\n  In call to configurable"
 
@@ -81,7 +82,8 @@ def run(main):
     """Runs a command and ends the process.
 
     Exit status 0 means that the work was done. Bad input is one line on standard error and status
-    2; Ctrl-C is one line and the shell's status for it; a reader that went away is that alone.
+    2; what failed outside of the program is one line and status 1; Ctrl-C is one line and the
+    shell's status for it; a reader that went away is that alone.
 
     Args:
         main: function without arguments. Returns an exit status or None, which is 0.
@@ -104,12 +106,12 @@ def run(main):
 
 @contextlib.contextmanager
 def one_line_errors():
-    """Turns a `UserError` into one line on standard error and exit status 2."""
+    """Turns a `UserError` into one line on standard error and status 2, a `RunError` into 1."""
     try:
         yield
-    except UserError as error:
+    except (UserError, RunError) as error:
         print(f"error: {printable(one_line(error))}", file=sys.stderr)
-        sys.exit(BAD_INPUT)
+        sys.exit(BAD_INPUT if isinstance(error, UserError) else FAILED)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """What gin can reach, and how a run is put together from it."""
 
 import dataclasses
+import json
 import pathlib
 import re
 
@@ -16,6 +17,7 @@ from pipelines.data import BooksTask, CopyTask, LatentCrop, RandomCrop, ShardsTa
 from pipelines.errors import UserError
 from pipelines.gin_checks import check_macros
 from pipelines.optimizer_checks import check_optimizer
+from pipelines.position_checks import check_positions
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
@@ -84,11 +86,17 @@ class Experiment:
         """A new model: `PerceiverARCausalLM`.
 
         Raises:
-            UserError: sizes that do not fit each other.
+            UserError: sizes that do not fit each other, or positions that do not fit the task's.
         """
         with user_errors(ValueError, TypeError):
             backbone = self.backbone(vocab_size=self.task.vocab_size)
-            return _make_causal_lm(backbone)
+            check_positions(self.task, backbone)
+            model = _make_causal_lm(backbone)
+        # What its ids stand for goes with it to wherever weights are read, for `checkpoints` to
+        # compare. As text, since Keras would track an object.
+        codec = getattr(self.task, "codec_settings", None)
+        model.codec_settings = None if codec is None else json.dumps(codec)
+        return model
 
     def make_optimizer(self):
         """A new optimizer.

@@ -1,4 +1,4 @@
-"""The error of somebody who can put it right themselves."""
+"""Errors that are told in one line."""
 
 
 class UserError(ValueError):
@@ -6,4 +6,12 @@ class UserError(ValueError):
 
     The command line prints it without a traceback and exits with status 2. It is raised for what a
     person chose (a path, a file, a number on the command line), never for a mistake in the program.
+    """
+
+
+class RunError(RuntimeError):
+    """One clear line for what no setting can put right: a bucket that does not answer any more.
+
+    The command line prints it without a traceback and exits with status 1, as for anything else
+    that failed: the same command may do tomorrow.
     """

@@ -8,8 +8,11 @@ the global batch, b rows of this shard's, M inputs.
 import numpy as np
 import tensorflow as tf
 
+from pipelines.checks import check_integer
 from pipelines.errors import UserError
 
+# Of rows, of steps: that many of each, and the number of a row still fits in 64 bits.
+MOST = 2**31 - 1
 # One generator named outright: "auto_select" may choose another one on another device.
 _ALGORITHM = "philox"
 
@@ -30,12 +33,11 @@ def check_rows(context, batch_size, num_latents=1):
     """Refuses a shape that no batch can have.
 
     Raises:
-        UserError: a number below 1, or more latents than inputs.
+        UserError: no integer, one below 1, or more latents than inputs.
     """
     numbers = {"context": context, "batch_size": batch_size, "num_latents": num_latents}
     for name, number in numbers.items():
-        if number < 1:
-            raise UserError(f"{name} must be at least 1, got {number}")
+        check_integer(name, number, most=MOST)
     if num_latents > context:
         raise UserError(
             f"num_latents {num_latents} is more than the context of {context} inputs: "
@@ -43,14 +45,14 @@ def check_rows(context, batch_size, num_latents=1):
         )
 
 
-def check_start(start_step):
-    """Refuses a step before the first.
+def check_start(seed, start_step):
+    """Refuses a seed or a first step that nothing can be drawn from.
 
     Raises:
-        UserError: a negative step.
+        UserError: no integer, a negative one, or one of more bits than draws take.
     """
-    if start_step < 0:
-        raise UserError(f"start_step must not be negative, got {start_step}")
+    check_integer("seed", seed, least=0, most=2**63 - 1)
+    check_integer("start_step", start_step, least=0, most=MOST)
 
 
 def shard_slice(batch_size, shard_index, num_shards):
@@ -65,14 +67,16 @@ def shard_slice(batch_size, shard_index, num_shards):
         slice of b = B / num_shards rows.
 
     Raises:
-        UserError: the batch does not divide, or there is no such shard.
+        UserError: no integers, the batch does not divide, or there is no such shard.
     """
-    if num_shards < 1 or batch_size % num_shards:
+    check_integer("num_shards", num_shards)
+    check_integer("shard_index", shard_index, least=0)
+    if batch_size % num_shards:
         raise UserError(
             f"batch_size {batch_size} does not divide into {num_shards} shards: "
             "choose a multiple of the number of shards"
         )
-    if not 0 <= shard_index < num_shards:
+    if shard_index >= num_shards:
         raise UserError(f"shard_index must lie in 0 … {num_shards - 1}, got {shard_index}")
     rows = batch_size // num_shards
     return slice(shard_index * rows, (shard_index + 1) * rows)
@@ -129,20 +133,21 @@ def rows_from_events(events, length, scored):
     return {"token_ids": tf.where(valid, events[:, :-1], 0)}, tf.where(counts, events[:, 1:], 0)
 
 
-def endless(make_batch, start_step):
+def endless(make_batch, seed, start_step):
     """Dataset of the batches of steps start_step, start_step + 1, …
 
     Args:
         make_batch: function of an int64 scalar step, in stateless TensorFlow ops.
+        seed: int. What `make_batch` draws from.
         start_step: int.
 
     Returns:
         Infinite `tf.data.Dataset`.
 
     Raises:
-        UserError: a negative step.
+        UserError: a seed or a step that is none.
     """
-    check_start(start_step)
+    check_start(seed, start_step)
     dataset = tf.data.Dataset.range(start_step, tf.int64.max)
     dataset = dataset.map(make_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return settle(dataset)

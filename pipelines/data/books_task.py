@@ -139,7 +139,7 @@ class BooksTask:
             events = _gather_events(text, document, end - length, context)
             return batches.rows_from_events(events, length, length)
 
-        return batches.endless(make_batch, start_step)
+        return batches.endless(make_batch, seed, start_step)
 
     def evaluation_dataset(
         self, split, context, batch_size, num_latents, shard_index=0, num_shards=1

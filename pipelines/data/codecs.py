@@ -1,28 +1,40 @@
 """From the tokens of a set of shards to what they stand for, and back, by the manifest's word."""
 
+import contextlib
 import hashlib
 import io
+import itertools
 
 import numpy as np
 import tensorflow as tf
 
 from keras_perceiver_ar.codecs import byte_codec, image_codec, performance_codec
 from pipelines import image_files, midi_files, remote
+from pipelines.checks import check_integer
+from pipelines.command_line import user_errors
+from pipelines.data import manifest
+from pipelines.data.manifest_checks import check_digest, check_name
 from pipelines.errors import UserError
 
 ORDER_FILE = "order.npy"
+# Pixels. With more, the positions alone would take gigabytes.
+_MOST_SIDE = 4096
 
 
 class ByteText:
     """Text as UTF-8 bytes.
 
     Attributes:
+        token_bytes: int. What a token takes in a shard.
+        ends: bool. Whether a document is followed by EOS.
         metrics: tuple of str, `evaluation_metrics` of a task.
         is_text: bool. Whether ids are bytes of text, as an export's `generate_text` takes them.
         suffix: str. Of the files that `write` makes.
         positions: int32 (T, P), those of every event of a document, or None, which is 1, 2, …
     """
 
+    token_bytes = 1
+    ends = True
     metrics = ("bits_per_byte",)
     is_text = True
     suffix = ".txt"
@@ -49,6 +61,8 @@ class Image:
         order: str or int32 (T,), of `image_codec.order`.
     """
 
+    token_bytes = 1
+    ends = False
     metrics = ("bits_per_dim",)
     is_text = False
     suffix = ".png"
@@ -77,6 +91,8 @@ class Image:
 class Performance:
     """Piano performances as MIDI events."""
 
+    token_bytes = 2
+    ends = True
     metrics = ()
     is_text = False
     suffix = ".mid"
@@ -96,6 +112,29 @@ class Performance:
         midi_files.write(self.decode(token_ids), path)
 
 
+def codec_of(made, path):
+    """The codec of a set, which what its manifest says of the tokens must agree with.
+
+    Args:
+        made: `Manifest`.
+        path: str. Folder of the shards.
+
+    Raises:
+        UserError: it does not, or as `make_codec`.
+    """
+    codec = make_codec(made.codec, path)
+    for name in ("vocab_size", "token_bytes", "ends"):
+        if getattr(made, name) != getattr(codec, name):
+            reason = f"{name} is {getattr(made, name)}, that of its codec {getattr(codec, name)}"
+            raise manifest.edited(path, reason)
+    for shard in itertools.chain.from_iterable(made.splits.values()):
+        if codec.positions is not None and (shard.tokens() != len(codec.positions) - 1).any():
+            raise manifest.edited(path, f"a document of {shard.file} is no image of its size")
+        if "bits_per_byte" in codec.metrics and shard.documents and not shard.bytes * shard.words:
+            raise manifest.edited(path, f"{shard.file} holds no text")
+    return codec
+
+
 def make_codec(config, path):
     """The codec that a manifest names.
 
@@ -104,7 +143,8 @@ def make_codec(config, path):
         path: str. Folder of the shards, where a tokenizer file lies.
 
     Raises:
-        UserError: an unknown one, or a file beside the shards that is not the one it was.
+        UserError: an unknown one, one with settings that are missing or none, or a file beside the
+            shards that is not the one it was.
     """
     name = config.get("name")
     if name == "bytes":
@@ -112,21 +152,38 @@ def make_codec(config, path):
     if name == "sentencepiece":
         from pipelines.data.sentencepiece_text import SentencePieceText
 
-        return SentencePieceText(_same_file(path, config["file"], config["sha256"]), path)
+        return SentencePieceText(_same_file(path, config, "file"), path)
     if name == "image":
-        order = config["order"]
-        if "sha256" in config:
-            order = np.load(io.BytesIO(_same_file(path, order, config["sha256"])))
-        return Image(config["size"], order)
+        with _of_manifest(path):
+            check_integer("size", config.get("size"), most=_MOST_SIDE)
+        order = config.get("order")
+        if order not in image_codec.ORDERS:
+            content = _same_file(path, config, "order")
+            with user_errors(ValueError, TypeError, EOFError, hint=f" (order in {path!r})"):
+                order = np.load(io.BytesIO(content))
+        with user_errors(ValueError, TypeError, hint=f" (order in {path!r})"):
+            return Image(config["size"], order)
     if name == "performance":
         return Performance()
     raise UserError(f"unknown codec {name!r} in the manifest: is the program too old?")
 
 
-def _same_file(folder, name, sha256):
-    path = tf.io.gfile.join(folder, name)
+@contextlib.contextmanager
+def _of_manifest(folder):
+    """Says of a setting that is refused whose it is."""
+    try:
+        yield
+    except UserError as error:
+        raise manifest.edited(folder, f"codec: {error}") from error
+
+
+def _same_file(folder, config, name):
+    with _of_manifest(folder):
+        check_name(name, config.get(name))
+        check_digest("sha256", config.get("sha256"))
+    path = tf.io.gfile.join(folder, config[name])
     content = remote.content(path)
-    if hashlib.sha256(content).hexdigest() != sha256:
+    if hashlib.sha256(content).hexdigest() != config["sha256"]:
         raise UserError(
             f"{path!r} is not the file that the shards were made with: copy the whole folder "
             "again, or prepare it anew"

@@ -70,7 +70,7 @@ class CopyTask:
                 f"sequence), got {min_crop}"
             )
         check_integer("evaluation_examples", evaluation_examples)
-        check_integer("evaluation_seed", evaluation_seed, least=0)
+        check_integer("evaluation_seed", evaluation_seed, least=0, most=2**63 - 1)
         self.length = length
         self.num_values = num_values
         self.min_crop = min_crop
@@ -142,7 +142,7 @@ class CopyTask:
             length = batches.draw(key, 1, (batch_size,), low, high, tf.int32)[shard]
             return batches.rows_from_events(self._mirror(half, context), length, length)
 
-        return batches.endless(make_batch, start_step)
+        return batches.endless(make_batch, seed, start_step)
 
     def evaluation_dataset(
         self, split, context, batch_size, num_latents, shard_index=0, num_shards=1

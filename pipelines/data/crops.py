@@ -13,6 +13,7 @@ import dataclasses
 import tensorflow as tf
 
 from pipelines.checks import check_integer
+from pipelines.data.batches import MOST
 from pipelines.errors import UserError
 
 LATENT_POLICIES = ("none", "full_latents", "full_latents_with_prefix", "equal_position_likelihood")
@@ -31,7 +32,10 @@ class RandomCrop:
     min_inputs: int = 1
 
     def __post_init__(self):
-        check_integer("RandomCrop.min_inputs", self.min_inputs)
+        check_integer("RandomCrop.min_inputs", self.min_inputs, most=MOST)
+
+    def check_context(self, context):
+        """Refuses a context that the crop does not fit: none, as a shorter one cuts the inputs."""
 
     def range(self, num_targets):
         """The first choice, and how many there are: int64 tensors like `num_targets`."""
@@ -62,12 +66,24 @@ class LatentCrop:
     prefix: int = 0
 
     def __post_init__(self):
-        check_integer("LatentCrop.num_latents", self.num_latents)
-        check_integer("LatentCrop.prefix", self.prefix, least=0)
+        check_integer("LatentCrop.num_latents", self.num_latents, most=MOST)
+        check_integer("LatentCrop.prefix", self.prefix, least=0, most=MOST)
         if self.policy not in LATENT_POLICIES:
             raise UserError(
                 f"LatentCrop.policy must be one of {', '.join(LATENT_POLICIES)}, "
                 f"got {self.policy!r}"
+            )
+
+    def check_context(self, context):
+        """Refuses a context without room for the latents, of which each sits on an input.
+
+        Raises:
+            UserError: names both numbers.
+        """
+        if self.num_latents > context:
+            raise UserError(
+                f"LatentCrop.num_latents is {self.num_latents} and the context {context}: each "
+                "latent sits on an input of its own, so choose as many or fewer"
             )
 
     def _prefix(self, num_targets):

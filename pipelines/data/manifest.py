@@ -7,7 +7,6 @@ each (little endian), and `name`, the file that it came from, or its place in a 
 
 import dataclasses
 import hashlib
-import itertools
 import json
 
 import numpy as np
@@ -17,6 +16,7 @@ from pipelines import remote
 from pipelines.command_line import user_errors
 from pipelines.data import files
 from pipelines.data.batches import check_split
+from pipelines.data.manifest_checks import check_manifest
 from pipelines.errors import UserError
 
 FILE = "manifest.json"
@@ -78,7 +78,7 @@ class Manifest:
         vocab_size: int. V, the three reserved ids included.
         token_bytes: int. 1 or 2.
         ends: bool. Whether a document is followed by EOS.
-        fingerprint: str. Of everything that decides what the shards hold.
+        fingerprint: str. Of settings and raw files, by which `pipelines.prepare` knows its own set.
         splits: dict of str to list of `Shard`.
     """
 
@@ -113,6 +113,16 @@ class Manifest:
             )
         return shards
 
+    @property
+    def identity(self):
+        """str. Of what the shards hold: that of the same data prepared elsewhere or later."""
+        contents = {
+            split: [[shard.file, shard.sha256] for shard in shards]
+            for split, shards in self.splits.items()
+        }
+        what = json.dumps([self.codec, contents], sort_keys=True)
+        return hashlib.sha256(what.encode()).hexdigest()
+
     def to_json(self):
         """Text of the file."""
         return json.dumps(dataclasses.asdict(self), indent=1)
@@ -133,8 +143,7 @@ def load(path):
         `Manifest`.
 
     Raises:
-        UserError: none there, torn, of another version, or shards that are not there or not as long
-            as they were.
+        UserError: none there, torn or edited, or of another version.
     """
     file = tf.io.gfile.join(path, FILE)
     with user_errors(tf.errors.OpError):
@@ -148,8 +157,8 @@ def load(path):
     try:
         content = json.loads(data)
         version = content["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file!r} is torn ({error}): prepare the shards again") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise edited(path, error) from error
     if version != SCHEMA_VERSION:
         raise UserError(
             f"{file!r} has version {version!r}, this program reads {SCHEMA_VERSION}: prepare the "
@@ -161,12 +170,21 @@ def load(path):
             for split, shards in content["splits"].items()
         }
         manifest = Manifest(**content)
-        TOKEN_TYPES[manifest.token_bytes]
-        for shard in itertools.chain.from_iterable(manifest.splits.values()):
-            shard.tokens(), shard.bytes, shard.words  # a number for each document, or one for all
+        check_manifest(manifest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{file!r} is torn ({error}): prepare the shards again") from error
+        raise edited(path, error) from error
     return manifest
+
+
+def edited(path, reason):
+    """`UserError` of a manifest that says what cannot be.
+
+    Args:
+        path: str. The set's folder.
+        reason: what can be said of it.
+    """
+    file = tf.io.gfile.join(path, FILE)
+    return UserError(f"{file!r} is torn or was edited ({reason}): prepare the shards again")
 
 
 def check_files(path, shards):
@@ -179,7 +197,7 @@ def check_files(path, shards):
     Raises:
         UserError: names the first one.
     """
-    there = set(tf.io.gfile.listdir(path))
+    there = set(files.listdir(path))
     paths = [tf.io.gfile.join(path, shard.file) for shard in shards]
     for shard, file in zip(shards, paths, strict=True):
         if shard.file not in there:
@@ -191,6 +209,10 @@ def check_files(path, shards):
 
 def check_contents(path, shards):
     """Refuses shards that are not what they were; reads every byte.
+
+    That is too dear for every host at every start. A run looks at sizes before, and at the
+    checksum of each record and the length of each document while it reads: enough for damage, but
+    not for a shard that was replaced by one of the same lengths, which this alone tells.
 
     Args:
         path: str. The folder.

@@ -103,7 +103,33 @@ class Place(NamedTuple):
 
 def num_windows(part, pieces_at_once):
     """Windows of an epoch."""
-    return -(-part.shard.size // pieces_at_once)
+    return -(-part.shard.shape[0] // pieces_at_once)
+
+
+def of_window(part, first_of_shard, pieces_at_once, seed, host, window):
+    """What a host reads in a window, and in which order it takes the examples in it.
+
+    Args:
+        part: `Part` of tensors.
+        first_of_shard: int64 tensor (S,) or more. Number of the first example of each shard.
+        pieces_at_once: int. Pieces of a window.
+        seed: int.
+        host: int.
+        window: int64 scalar tensor. Windows before it, those of earlier epochs included.
+
+    Returns:
+        int64 tensors: the epoch (), the numbers of the examples in order, and the window's shards,
+        ascending.
+    """
+    per_epoch = num_windows(part, pieces_at_once)
+    epoch, within = window // per_epoch, window % per_epoch
+    chosen = shuffled(part.shard.shape[0], seed, PIECES, host, epoch)
+    chosen = tf.sort(chosen[within * pieces_at_once : (within + 1) * pieces_at_once])
+    shard, first, count = (tf.gather(column, chosen) for column in part)
+    first += tf.gather(first_of_shard, shard)
+    examples = tf.ragged.range(first, first + count).flat_values
+    mixed = shuffled(tf.size(examples), seed, EXAMPLES, host, epoch, within)
+    return epoch, tf.gather(examples, mixed), shard
 
 
 def find(part, pieces_at_once, seed, host, position):

@@ -23,6 +23,8 @@ class SentencePieceText:
         UserError: no SentencePiece model, or one whose reserved ids are others.
     """
 
+    token_bytes = 2
+    ends = True
     metrics = ("word_perplexity", "bits_per_byte")
     is_text = False  # an export's `generate_text` knows bytes alone
     positions = None

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_perceiver_ar.codecs.byte_codec import EOS, NUM_RESERVED, SOS
 from pipelines.data.manifest import TOKEN_TYPES
+from pipelines.errors import UserError
 from pipelines.remote import TRIES
 
 # Remote files answer slowly, but many at a time.
@@ -130,6 +131,25 @@ def read(shards, numbers):
     shard = tf.range(count) * tf.shape(tokens, tf.int64)[1]
     first = (within - before[:, None] + shard[:, None]).flat_values
     return Documents(tf.reshape(tokens, [-1]), number.flat_values, first, size.flat_values)
+
+
+def check_records(shards):
+    """Refuses shards that do not hold what their manifest says; reads all of them.
+
+    Args:
+        shards: `Shards`, whose bytes are what they were: see `manifest.check_contents`.
+
+    Raises:
+        UserError: names the first one.
+    """
+    for number, file in enumerate(shards.files):
+        try:
+            read(shards, tf.constant([number], tf.int64))
+        except (tf.errors.InvalidArgumentError, tf.errors.DataLossError) as error:
+            raise UserError(
+                f"{file!r} is what it was, but does not hold what its manifest says: the manifest "
+                "was edited, or belongs to another set; prepare the shards again"
+            ) from error
 
 
 def _tokens_of(record):

@@ -8,8 +8,9 @@ import tensorflow as tf
 from keras_perceiver_ar.codecs.byte_codec import SOS
 from pipelines.checks import check_integer
 from pipelines.data import batches, manifest, order, shard_reader, windows
-from pipelines.data.codecs import make_codec
+from pipelines.data.codecs import codec_of
 from pipelines.data.crops import RandomCrop
+from pipelines.data.examples import Examples
 from pipelines.data.shard_reader import Shards
 from pipelines.errors import UserError
 
@@ -47,8 +48,8 @@ class ShardsTask:
     def __init__(self, path, crop=None, targets_per_example=None, window_megabytes=128):
         if not isinstance(path, (str, os.PathLike)):
             raise UserError(f"path must name a folder, in quotes, got {path!r}")
-        check_integer("targets_per_example", targets_per_example, optional=True)
-        check_integer("window_megabytes", window_megabytes)
+        check_integer("targets_per_example", targets_per_example, most=2**63 - 1, optional=True)
+        check_integer("window_megabytes", window_megabytes, most=batches.MOST)
         self.path = os.path.expanduser(os.fspath(path))
         self.crop = RandomCrop() if crop is None else crop
         if not hasattr(self.crop, "place") or isinstance(self.crop, type):
@@ -58,12 +59,22 @@ class ShardsTask:
         self.targets_per_example = targets_per_example
         self.window_bytes = window_megabytes * 2**20
         self.manifest = manifest.load(self.path)
-        self.codec = make_codec(self.manifest.codec, self.path)
+        self.codec = codec_of(self.manifest, self.path)
 
     @property
     def vocab_size(self):
         """V, the reserved ids included."""
         return self.manifest.vocab_size
+
+    @property
+    def fingerprint(self):
+        """str. Of everything that decides what the shards hold, wherever they lie."""
+        return self.manifest.identity
+
+    @property
+    def codec_settings(self):
+        """dict. What decides what ids stand for; not how the files beside the shards are named."""
+        return {name: value for name, value in self.manifest.codec.items() if name != "file"}
 
     @property
     def evaluation_metrics(self):
@@ -111,13 +122,19 @@ class ShardsTask:
         self.codec.write(token_ids, path)
 
     def check_contents(self):
-        """Refuses shards that are not what they were, after reading one has failed.
+        """Refuses shards that are not what they were, or not what their manifest says.
+
+        Reads every byte twice, so it is for after reading one has failed. What it finds besides
+        that: a shard in the place of another, of as many bytes and documents of the same lengths.
+        Images are all alike in that, and a run reads them as they are.
 
         Raises:
             UserError: names the first one.
         """
-        for split in self.manifest.splits:
-            manifest.check_contents(self.path, self.manifest.splits[split])
+        for split, shards in self.manifest.splits.items():
+            manifest.check_contents(self.path, shards)
+            if any(shard.documents for shard in shards):
+                shard_reader.check_records(Shards.of(self.path, self.manifest, split))
 
     def train_dataset(self, context, batch_size, seed, start_step=0, shard_index=0, num_shards=1):
         """Rows of the training split without end; see `order` for their order.
@@ -135,67 +152,48 @@ class ShardsTask:
             int32 (b, M), and `positions` int32 (b, M, P) where the codec has some.
 
         Raises:
-            UserError: a batch that does not divide, a split that is not there, or more hosts than
-                examples.
+            UserError: a number out of range, a crop that the context is too short for, a batch
+                that does not divide, a split that is not there, or more hosts than examples.
         """
         batches.check_rows(context, batch_size)
-        batches.check_start(start_step)
+        batches.check_start(seed, start_step)
+        self.crop.check_context(context)
         rows = batches.shard_slice(batch_size, shard_index, num_shards)
         rows = rows.stop - rows.start
         shards = self._shards("train")
-        per_document = -(-shards.num_targets // (self.targets_per_example or context))
-        first_example = np.concatenate([[0], np.cumsum(per_document)])
-        first_of_shard = first_example[shards.first_document]
-        part = order.host_part(np.diff(first_of_shard), shard_index, num_shards)
+        examples = Examples.of(shards, self.targets_per_example or context)
+        of_shards = examples.of_shards
+        part = order.host_part(of_shards, shard_index, num_shards)
         if not part.shard.size:
             raise UserError(
-                f"{self.path!r} has {first_example[-1]} examples, too few for {num_shards} hosts"
+                f"{self.path!r} has {of_shards.sum()} examples, too few for {num_shards} hosts"
             )
         at_once = shards.of_window(self.window_bytes, part.shard)
-        per_epoch = order.num_windows(part, at_once)
-        place = order.find(part, at_once, seed, shard_index, start_step * rows)
-        pieces = [tf.constant(column) for column in part]
-        first_of_shard, first_example = tf.constant(first_of_shard), tf.constant(first_example)
-        num_targets = tf.constant(shards.num_targets)
+        begin = order.find(part, at_once, seed, shard_index, start_step * rows)
+        part = order.Part(*(tf.constant(column) for column in part))
 
         def load(window):
-            """A window's documents, and its examples in order, by number within the split."""
-            epoch, within = window // per_epoch, window % per_epoch
-            chosen = order.shuffled(part.shard.size, seed, order.PIECES, shard_index, epoch)
-            chosen = tf.sort(chosen[within * at_once : (within + 1) * at_once])
-            shard, first, count = (tf.gather(column, chosen) for column in pieces)
-            first += tf.gather(first_of_shard, shard)
-            examples = tf.ragged.range(first, first + count).flat_values
-            mixed = order.shuffled(
-                tf.size(examples), seed, order.EXAMPLES, shard_index, epoch, within
+            """A window's epoch, its examples in order, and the documents that they are cut from."""
+            epoch, numbers, shard = order.of_window(
+                part, examples.first_of_shard, at_once, seed, shard_index, window
             )
-            skip = tf.where(window == place.window, tf.constant(place.skip, tf.int64), 0)
-            examples = tf.gather(examples, mixed)[skip:]
-            return epoch, examples, shard_reader.read(shards, shard)
+            skip = tf.where(window == begin.window, tf.constant(begin.skip, tf.int64), 0)
+            return epoch, numbers[skip:], shard_reader.read(shards, shard)
 
-        def cut(epoch, examples, documents):
+        def cut(epoch, numbers, documents):
             """A window's rows, some at a time."""
-
-            def place_crop(example):
-                number = tf.searchsorted(first_example, example[None], side="right")[0] - 1
-                targets = tf.gather(num_targets, number)
-                first, choices = self.crop.range(targets)
-                # The k-th of K examples takes the k-th part of the choices.
-                begin, stop = tf.gather(first_example, number), tf.gather(first_example, number + 1)
-                drawn = order.draw(choices, seed, order.CROPS, epoch, example)
-                choice = first + ((example - begin) * choices + drawn) // (stop - begin)
-                return number, *self.crop.place(choice, targets)
 
             def make_rows(number, end, scored):
                 length = tf.minimum(end, context)
                 number = tf.cast(number, tf.int64)
                 return self._rows(shards, documents, number, end - length, length, scored, context)
 
-            chunks = tf.data.Dataset.from_tensor_slices(examples)
-            chunks = chunks.map(place_crop).batch(_CHUNK)
+            chunks = tf.data.Dataset.from_tensor_slices(numbers)
+            chunks = chunks.map(lambda number: examples.place(number, self.crop, seed, epoch))
+            chunks = chunks.batch(_CHUNK)
             return chunks.map(make_rows, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
-        dataset = tf.data.Dataset.range(place.window, tf.int64.max)
+        dataset = tf.data.Dataset.range(begin.window, tf.int64.max)
         # One window is used up while the next one is read.
         dataset = dataset.map(load, num_parallel_calls=2, deterministic=True)
         return batches.settle(dataset.flat_map(cut).rebatch(rows, drop_remainder=True))

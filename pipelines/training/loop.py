@@ -36,6 +36,7 @@ def train(model_dir, evaluate=False, bindings=()):
 
     Raises:
         UserError: settings, data or a directory that do not fit.
+        RunError: reading or writing failed in the middle of the run.
     """
     interruption = Interruption()
     settings = configuration.make(TrainSettings)
@@ -110,7 +111,7 @@ def train(model_dir, evaluate=False, bindings=()):
         print(f"nothing left to train: TrainSettings.steps is {settings.steps}")
     progress = Progress(model_dir, global_step, settings.steps)
     controller.train_actions = (progress, interruption)
-    with data_errors(experiment.task):
+    with data_errors(experiment.task, "the same command goes on from the last checkpoint"):
         return _run(controller, settings, evaluate, progress)
 
 

@@ -1,3 +1,6 @@
+import json
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -123,6 +126,45 @@ def test_the_directory_of_another_model_is_refused_and_left_alone(tmp_path, chan
     with pytest.raises(UserError, match=named):
         checkpoints.check_model(str(tmp_path), make_model(**changed), *RUN)
     assert runs.fingerprints(tmp_path) == before
+
+
+def on_data(fingerprint, **codec):
+    """A model and the task that it was made for."""
+    model = make_model()
+    model.codec_settings = json.dumps(codec) if codec else None
+    return model, types.SimpleNamespace(fingerprint=fingerprint), RUN[1]
+
+
+def test_training_does_not_go_on_with_other_data(tmp_path):
+    checkpoints.describe_model(str(tmp_path), *on_data("a", name="bytes"))
+    save(tmp_path, make_model(), 3)
+    checkpoints.check_model(str(tmp_path), *on_data("a", name="bytes"))
+    with pytest.raises(UserError, match="other shards .data is 'a' there and 'b' now"):
+        checkpoints.check_model(str(tmp_path), *on_data("b", name="bytes"))
+    # To measure it on others is another matter.
+    assert checkpoints.restore_weights(str(tmp_path), on_data("b", name="bytes")[0]) == 3
+
+
+def test_ids_of_another_codec_are_never_read(tmp_path):
+    checkpoints.describe_model(str(tmp_path), *on_data("a", name="sentencepiece", sha256="12"))
+    save(tmp_path, make_model(), 3)
+    others = on_data("a", name="sentencepiece", sha256="34")
+    message = "another codec .codec.sha256 is '12' there and '34' now"
+    with pytest.raises(UserError, match=message):
+        checkpoints.check_model(str(tmp_path), *others)
+    with pytest.raises(UserError, match=message):
+        checkpoints.restore_weights(str(tmp_path), others[0])
+
+
+def test_a_run_that_did_not_keep_its_data_goes_on(tmp_path):
+    checkpoints.describe_model(str(tmp_path), *on_data("a", name="bytes"))
+    save(tmp_path, make_model(), 3)
+    path = tmp_path / "model.json"
+    kept = json.loads(path.read_text())
+    for missing in ("data", "codec"):
+        del kept[missing]
+    path.write_text(json.dumps(kept))
+    checkpoints.check_model(str(tmp_path), *on_data("b", name="performance"))
 
 
 def test_a_run_may_go_on_with_other_dropout_and_latents(tmp_path):

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from pipelines import command_line, evaluate, generate, train
-from pipelines.errors import UserError
+from pipelines.errors import RunError, UserError
 from savedmodels import export
 from tests.pipelines import runs
 
@@ -24,13 +24,14 @@ def test_the_status_is_what_the_command_returns(returned, status):
     assert ended.value.code == status
 
 
-def test_a_user_error_is_one_line_and_status_2(capsys):
+@pytest.mark.parametrize(("kind", "status"), [(UserError, 2), (RunError, 1)])
+def test_an_error_that_a_person_should_see_is_one_line(capsys, kind, status):
     def main():
-        raise UserError("a folder\n  that is not there\x1b[2J")
+        raise kind("a folder\n  that is not there\x1b[2J")
 
     with pytest.raises(SystemExit) as ended:
         command_line.run(main)
-    assert ended.value.code == 2
+    assert ended.value.code == status
     assert capsys.readouterr() == ("", "error: a folder that is not there\\x1b[2J\n")
 
 

@@ -31,8 +31,12 @@ def relative(file):
 @pytest.mark.parametrize("file", RUN_FILES, ids=lambda file: file.stem)
 def test_every_run_file_is_an_experiment(file, tmp_path):
     data = runs.write_books(tmp_path / "books")
-    if "shards.gin" in file.read_text():  # of whatever: the vocabulary comes from the manifest
-        shards.prepare(data, tmp_path / "shards")
+    if "shards.gin" in file.read_text():  # of text or images: the codec comes from the manifest
+        dataset = "imagenet64" if "imagenet64" in file.stem else "pg19"
+        if dataset == "imagenet64":
+            data = tmp_path / "images"
+            shards.write_images(data)
+        shards.prepare(data, tmp_path / "shards", dataset=dataset)
         data = tmp_path / "shards"
     bindings = [f"{name} = '{data}'" for name in required_macros(file)]
     configuration.parse([relative(file)], [*bindings, *SMALL])

@@ -246,7 +246,7 @@ def _inputs(dataset):
             lambda path: BooksTask(path, min_crop=9).train_dataset(8, 4, 0),
             "min_crop 9 is more than the context of 8 inputs",
         ),
-        (lambda path: BooksTask(path).train_dataset(0, 4, 0), "context must be at least 1"),
+        (lambda path: BooksTask(path).train_dataset(0, 4, 0), "context must be an integer ≥ 1"),
         (lambda path: BooksTask(path).train_dataset(8, 4, 0, num_shards=3), "does not divide"),
         (lambda path: BooksTask(path).train_dataset(8, 4, 0, start_step=-1), "start_step"),
         (

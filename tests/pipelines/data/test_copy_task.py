@@ -107,7 +107,9 @@ def test_batches_do_not_depend_on_threads():
 
 def test_seeds_steps_and_splits_differ():
     task = CopyTask(length=16, evaluation_examples=4)
-    streams = [arrays(task.train_dataset(16, 4, seed=seed).take(2))[0] for seed in (0, 1, -1)]
+    streams = [
+        arrays(task.train_dataset(16, 4, seed=seed).take(2))[0] for seed in (0, 1, 2**63 - 1)
+    ]
     halves = [batch[:, 1:8] for stream in streams for batch in stream]
     splits = ("train", "validation", "test")
     halves += [arrays(task.evaluation_dataset(s, 16, 4, 8))[0][0, :, 1:8] for s in splits]
@@ -176,7 +178,7 @@ def test_what_the_task_says_of_itself():
         (lambda: CopyTask().units("dev"), "unknown split 'dev'"),
         (lambda: CopyTask().train_dataset(31, 4, 0), "context 31 is shorter .* at least 32"),
         (lambda: CopyTask().train_dataset(32, 4, 0, num_shards=3), "does not divide into 3 shards"),
-        (lambda: CopyTask().train_dataset(32, 0, 0), "batch_size must be at least 1"),
+        (lambda: CopyTask().train_dataset(32, 0, 0), "batch_size must be an integer ≥ 1"),
         (lambda: CopyTask().evaluation_dataset("dev", 32, 4, 16), "unknown split 'dev'"),
         (lambda: CopyTask().evaluation_dataset("test", 31, 4, 16), "context 31 is shorter"),
         (lambda: CopyTask().evaluation_dataset("test", 32, 4, 33), "num_latents 33 is more than"),

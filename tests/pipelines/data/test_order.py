@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,3 +72,31 @@ def test_shuffles_differ_by_seed_stream_and_place():
 def test_draws_cover_their_range(limit):
     drawn = {int(order.draw(limit, 0, order.CROPS, 0, place)) for place in range(60)}
     assert drawn == set(range(limit))
+
+
+@pytest.mark.parametrize("host", [0, 1])
+def test_windows_of_an_epoch_hold_every_example_of_a_host_once(host):
+    counts = np.array([3, 1, 4, 2])
+    first_of_shard = tf.constant(np.cumsum(counts) - counts)
+    part = order.host_part(counts, host, 2)
+    tensors = order.Part(*(tf.constant(column) for column in part))
+    for epoch in range(2):
+        seen = []
+        for within in range(order.num_windows(part, 2)):
+            window = tf.constant(epoch * order.num_windows(part, 2) + within, tf.int64)
+            found = order.of_window(tensors, first_of_shard, 2, 7, host, window)
+            assert int(found[0]) == epoch
+            shards = found[2].numpy()
+            assert shards.tolist() == sorted(shards) and len(shards) <= 2
+            numbers = found[1].numpy()
+            of = np.searchsorted(first_of_shard, numbers, side="right") - 1
+            assert set(of) == set(shards)
+            seen += numbers.tolist()
+        assert sorted(seen) == list(range(5 * host, 5 * host + 5))
+
+
+def test_the_order_of_a_window_stays_what_it_was():
+    # Or a run that was started before would not go on where it stopped.
+    part = order.Part(*(tf.constant(column) for column in order.host_part(np.array([6, 6]), 0, 1)))
+    found = order.of_window(part, tf.constant([0, 6], tf.int64), 2, 7, 0, tf.constant(3, tf.int64))
+    assert found[1].numpy().tolist() == [4, 11, 8, 1, 0, 5, 6, 10, 2, 7, 3, 9]

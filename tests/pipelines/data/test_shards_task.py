@@ -194,12 +194,52 @@ def test_a_shard_of_another_set_is_not_read(tmp_path):
     [
         ({"crop": RandomCrop}, "with brackets"),
         ({"targets_per_example": 0}, "targets_per_example"),
+        ({"targets_per_example": 2**64}, "targets_per_example"),
+        ({"targets_per_example": True}, "targets_per_example"),
         ({"window_megabytes": 0}, "window_megabytes"),
+        ({"window_megabytes": "1"}, "window_megabytes"),
+        ({"window_megabytes": 1e30}, "window_megabytes"),
+        ({"window_megabytes": 10**30}, "window_megabytes"),
     ],
 )
 def test_wrong_settings_are_refused(folders, options, message):
     with pytest.raises(UserError, match=message):
         ShardsTask(folders / "shards", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"context": 16.0}, "context must be an integer .*, got 16.0"),
+        ({"batch_size": "4"}, "batch_size must be an integer .*, got '4'"),
+        ({"seed": 1.5}, "seed must be an integer .*, got 1.5"),
+        ({"seed": 2**63}, "seed must be an integer"),
+        ({"start_step": 1.5}, "start_step must be an integer .*, got 1.5"),
+        ({"shard_index": 2, "num_shards": 2}, "shard_index must lie in 0 … 1, got 2"),
+        ({"num_shards": 2.0}, "num_shards must be an integer"),
+    ],
+)
+def test_wrong_requests_are_refused(folders, options, message):
+    with pytest.raises(UserError, match=message):
+        rows(ShardsTask(folders / "shards"), 1, **options)
+
+
+def test_a_crop_needs_a_context_with_room_for_its_latents(folders):
+    task = ShardsTask(folders / "shards", LatentCrop(17))
+    with pytest.raises(UserError, match="LatentCrop.num_latents is 17 and the context 16"):
+        rows(task, 1, context=16)
+    assert len(rows(task, 1, context=17)) == 1
+
+
+def test_the_largest_numbers_are_read(folders):
+    # None of them makes a number of rows, steps or bytes overflow.
+    task = ShardsTask(
+        folders / "shards",
+        RandomCrop(2**31 - 1),
+        targets_per_example=2**63 - 1,
+        window_megabytes=2**31 - 1,
+    )
+    assert rows(task, 1, start_step=2**31 - 1, seed=2**63 - 1)[0][0].any()
 
 
 def test_more_hosts_than_examples_are_refused(folders):

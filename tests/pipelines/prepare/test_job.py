@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -28,6 +29,17 @@ def test_the_manifest_says_what_was_written(tmp_path, books):
     assert len(text) == 820
     assert sum(shard.words for shard in made.splits["train"]) == words
     manifest.check_contents(tmp_path / "out", made.splits["train"])
+
+
+def test_a_copy_of_the_raw_data_makes_the_same_shards(tmp_path, books):
+    """By the same identity, with which a run goes on, though its files were written later."""
+    made = shards.prepare(books, tmp_path / "out")
+    shutil.copytree(books, tmp_path / "copy")
+    for path in (tmp_path / "copy").rglob("*.txt"):
+        os.utime(path, (1, 1))
+    again = shards.prepare(tmp_path / "copy", tmp_path / "again")
+    assert again.identity == made.identity and again.fingerprint != made.fingerprint
+    assert shards.prepare(books, tmp_path / "other", seed=1).identity != made.identity
 
 
 def test_again_is_no_work(tmp_path, books, capsys, monkeypatch):
