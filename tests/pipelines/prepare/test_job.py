@@ -39,7 +39,7 @@ def test_a_copy_of_the_raw_data_makes_the_same_shards(tmp_path, books):
         os.utime(path, (1, 1))
     again = shards.prepare(tmp_path / "copy", tmp_path / "again")
     assert again.identity == made.identity and again.fingerprint != made.fingerprint
-    assert shards.prepare(books, tmp_path / "other", seed=1).identity != made.identity
+    assert shards.prepare(books, tmp_path / "other", shard_bytes=300).identity != made.identity
 
 
 def test_again_is_no_work(tmp_path, books, capsys, monkeypatch):
