@@ -23,7 +23,7 @@ class ByteText:
         positions: int32 (T, P), those of every event of a document, or None, which is 1, 2, …
     """
 
-    metrics = ("bits_per_byte",)
+    metrics = ("bits_per_byte", "word_perplexity")
     is_text = True
     suffix = ".txt"
     positions = None
