@@ -58,8 +58,8 @@ def continue_prompt(
     context = model.backbone.max_context
     if len(token_ids) > context:
         raise UserError(
-            f"the prompt has {len(token_ids)} tokens, its start included, and the context of the "
-            f"model is {context}: shorten the prompt"
+            f"the prompt has {len(token_ids)} tokens and the context of the model is {context}: "
+            "shorten the prompt"
         )
     room = context + 1 - len(token_ids)  # nothing reads the last token
     positions = getattr(task, "positions", None)
