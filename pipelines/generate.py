@@ -1,5 +1,6 @@
 """python -m pipelines.generate: continues a prompt, or draws an image or a performance."""
 
+import ast
 import json
 import pathlib
 import re
@@ -79,10 +80,11 @@ def _check_output(output, model_dir):
     """
     try:
         config = (pathlib.Path(model_dir) / "operative_config.gin").read_text(encoding="utf-8")
-        data = re.search(r"^DATA = (?:\\\n *)?'([^'\n]+)'$", config, re.MULTILINE)
-        manifest = pathlib.Path(data[1]).expanduser() / "manifest.json"
+        data = re.search(r"^DATA = (.*(?:\n .*)*)", config, re.MULTILINE)[1]
+        data = ast.literal_eval(data.replace("\\\n", ""))  # gin breaks long lines
+        manifest = pathlib.Path(data).expanduser() / "manifest.json"
         codec = json.loads(manifest.read_text(encoding="utf-8"))["codec"]["name"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError):
         return
     suffix = {"image": ".png", "performance": ".mid"}.get(codec)
     if suffix and not (output or "").endswith(suffix):

@@ -113,6 +113,8 @@ def test_texts_come_back(books, tmp_path, capsys, pieces):
     }
     assert beginnings(text) == wanted
     output, _ = capsys.readouterr()
+    codec = "sentencepiece, tokenizer tokenizer.model" if pieces else "bytes"
+    assert output.startswith(f"pg19, {codec}, vocabulary of ")
     assert output.splitlines()[-2:] == [
         f"wrote {tmp_path}/new/out/lengths.png",
         f"wrote {tmp_path}/new/out/train-examples.txt",
