@@ -134,6 +134,8 @@ class TrainSettings:
         evaluation_interval: int or None. Steps between evaluations; None evaluates at the end only.
         evaluation_split: str.
         evaluation_batch_size: int or None. None is `batch_size`.
+        evaluation_batches: int or None. The first so many batches of the split are evaluated, the
+            figures say so; None is all of them.
         jit_compile: bool or None. Whether XLA compiles the step; None leaves it to the device.
     """
 
@@ -151,6 +153,7 @@ class TrainSettings:
     evaluation_interval: int | None = None
     evaluation_split: str = "validation"
     evaluation_batch_size: int | None = None
+    evaluation_batches: int | None = None
     jit_compile: bool | None = None
 
     def __post_init__(self):
@@ -172,7 +175,7 @@ class TrainSettings:
             "keep_checkpoints",
         ):
             check_integer(f"TrainSettings.{name}", getattr(self, name))
-        for name in ("evaluation_interval", "evaluation_batch_size"):
+        for name in ("evaluation_interval", "evaluation_batch_size", "evaluation_batches"):
             check_integer(f"TrainSettings.{name}", getattr(self, name), optional=True)
         check_integer("TrainSettings.seed", self.seed, least=0, most=2**31 - 1)
         self.check_microbatches()

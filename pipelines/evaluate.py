@@ -1,4 +1,6 @@
-"""python -m pipelines.evaluate: measures a checkpoint on a whole split."""
+"""python -m pipelines.evaluate: measures a checkpoint on a split, or on a part of it."""
+
+import argparse
 
 from pipelines import command_line
 
@@ -16,6 +18,12 @@ def main(arguments=None):
     flags.add_argument("--num_latents", type=int, help="other than in training")
     flags.add_argument("--batch_size", type=int, help="rows at once; as in training if left out")
     flags.add_argument(
+        "--batches",
+        type=_batches,
+        metavar="NUMBER",
+        help="evaluate the first so many alone, or all; as in training if left out",
+    )
+    flags.add_argument(
         "--output", type=command_line.path, help="file for the figures as JSON, beside the table"
     )
     command_line.add_gin_flags(flags, required=False)
@@ -31,9 +39,18 @@ def main(arguments=None):
         flags.split,
         flags.num_latents,
         flags.batch_size,
+        flags.batches,
         flags.gin_bindings,
     )
     evaluation.report(results, flags.output)
+
+
+def _batches(text):
+    if text == "all":
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be an integer ≥ 1 or all, got {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

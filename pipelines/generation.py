@@ -1,4 +1,6 @@
-"""Text from a checkpoint."""
+"""Text, images and music from a checkpoint."""
+
+import sys
 
 import numpy as np
 
@@ -7,6 +9,7 @@ from pipelines import checkpoints, configuration
 from pipelines.command_line import user_errors
 from pipelines.configuration import Experiment
 from pipelines.errors import UserError
+from pipelines.generation_progress import GenerationProgress
 from pipelines.gin_checks import check_used
 
 
@@ -27,8 +30,8 @@ def continue_prompt(
     Args:
         model_dir: str.
         prompt: str, in the words of the run's task: text, or numbers for the copy task.
-        max_new_tokens: int or None. None is 256, or a whole image or
-            performance, or as many as the context has room for.
+        max_new_tokens: int or None. None is 256 for text, and otherwise a whole image or as many
+            as the context has room for.
         checkpoint: int or None. Step; None is the newest.
         temperature: float.
         top_p: float.
@@ -53,23 +56,28 @@ def continue_prompt(
     checkpoints.restore_weights(model_dir, model, checkpoint)
     token_ids = task.encode(prompt)
     context = model.backbone.max_context
-    if len(token_ids) >= context:
+    if len(token_ids) > context:
         raise UserError(
             f"the prompt has {len(token_ids)} tokens and the context of the model is {context}: "
             "shorten the prompt"
         )
+    room = context + 1 - len(token_ids)  # nothing reads the last token
+    positions = getattr(task, "positions", None)
+    if positions is not None:  # which every document has as many of
+        room = min(room, len(positions) - len(token_ids))
     if max_new_tokens is None:
-        most = context if suffix else 256
-        max_new_tokens = min(most, context - len(token_ids))
-    if len(token_ids) + max_new_tokens > context:
+        max_new_tokens = room if suffix else min(256, room)
+    if max_new_tokens > room:
         raise UserError(
             f"the prompt has {len(token_ids)} tokens, its start included, and the context of the "
-            f"model is {context}: --max_new_tokens can be at most {context - len(token_ids)}, "
-            f"got {max_new_tokens}"
+            f"model is {context}: --max_new_tokens can be at most {room}, got {max_new_tokens}"
         )
     inputs = {"token_ids": np.asarray([token_ids])}
-    if getattr(task, "positions", None) is not None:
-        inputs["positions"] = task.positions[None]
+    if positions is not None:
+        inputs["positions"] = positions[None]
+    progress = GenerationProgress(len(token_ids), max_new_tokens)
+    if suffix:
+        print(f"drawing up to {max_new_tokens:,} tokens", file=sys.stderr)
     with user_errors(ValueError):
         result = model.generate(
             inputs,
@@ -77,8 +85,13 @@ def continue_prompt(
             sampler=kpar.generation.Sampler(temperature, top_p),
             seed=seed,
             num_latents=num_latents,
+            on_step=progress.on_step,
         )
+    progress.end()
     found = result["token_ids"][0, : result["lengths"][0]]
     if not suffix:
         return task.decode(found)
+    if positions is not None and len(found) < len(positions):
+        part = f"{len(found) - 1:,} of {len(positions) - 1:,} values of the image"
+        print(f"drew {part}: the rest is black", file=sys.stderr)
     return task.write(found, output)

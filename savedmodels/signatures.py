@@ -54,6 +54,8 @@ def make_score(model, positions=None):
 def make_generate(model, positions=None):
     """Function of `GENERATE_INPUTS`: continues each prompt until its limit or EOS.
 
+    Prompt and continuation may be one token longer than the context: nothing reads the last one.
+
     Args: as for `make_score`.
 
     Returns:
@@ -76,9 +78,15 @@ def make_generate(model, positions=None):
                 *_check_tokens(model, token_ids, lengths),
                 *_check_sampling(max_new_tokens, temperature, top_p),
                 _check(
+                    lengths <= max_context,
+                    f"lengths must not exceed the context of {max_context}",
+                    lengths,
+                ),
+                _check(
                     # As a difference: the sum of hostile numbers would overflow.
-                    max_new_tokens <= max_context - lengths,
-                    f"lengths + max_new_tokens must not exceed the context of {max_context}",
+                    max_new_tokens <= max_context + 1 - lengths,
+                    "lengths + max_new_tokens must not exceed the context + 1, which is "
+                    f"{max_context + 1}",
                     lengths,
                     max_new_tokens,
                 ),
@@ -129,9 +137,10 @@ def make_generate_text(generate, max_context):
         num_bytes = tf.strings.length(text)
         with tf.control_dependencies(_check_rows(text=text, max_new_tokens=max_new_tokens)):
             check = _check(
-                max_new_tokens <= max_context - 1 - num_bytes,
-                "the bytes of text + 1 + max_new_tokens must not exceed the context of "
-                f"{max_context}",
+                # SOS before the text takes the place that the last token, read by nobody, leaves.
+                (num_bytes < max_context) & (max_new_tokens <= max_context - num_bytes),
+                "the bytes of text must be fewer than the context, and with max_new_tokens not "
+                f"exceed it, which is {max_context}",
                 num_bytes,
                 max_new_tokens,
             )

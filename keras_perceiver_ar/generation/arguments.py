@@ -84,7 +84,8 @@ def read_positions(positions, longest, room):
 
     Args:
         positions: integers (B, S) or (B, S, P).
-        longest: int. Events of the longest row, what is generated included.
+        longest: int. Events of the longest row, what is generated included but for the last one,
+            which nothing reads.
         room: int.
 
     Returns:
@@ -96,7 +97,8 @@ def read_positions(positions, longest, room):
     positions = np.asarray(positions, "int32")
     if positions.ndim not in (2, 3) or positions.shape[1] < longest:
         raise ValueError(
-            f"`positions` must cover the prompt and what is generated, {longest} events. "
+            f"`positions` must cover the prompt and all but the last token that is generated, "
+            f"{longest} events. "
             f"Received: shape {positions.shape}"
         )
     padding = [(0, 0), (0, max(room - positions.shape[1], 0))] + [(0, 0)] * (positions.ndim - 2)

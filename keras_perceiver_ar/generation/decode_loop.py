@@ -1,7 +1,7 @@
 """The decode loop: prefill, then one event a step, in one program.
 
 `keras.ops` only, so that it runs inside `tf.function`, `jax.jit` and a SavedModel. B batch, T room
-for events (prompt and continuation), N latents on U positions, V vocabulary.
+for events (prompt and continuation), M context, N latents on U positions, V vocabulary.
 """
 
 from typing import NamedTuple
@@ -42,13 +42,15 @@ def decode(
     use_cache=None,
     stop_ids=(1,),
     cut_before_temperature=False,
+    on_step=None,
 ):
     """Continues rows of events, each until its own limit or a stop id.
 
     Args:
         model: `PerceiverARCausalLM`.
-        token_ids: int32 (B, T). Prompts, with room for what is generated.
-        lengths: int32 (B,). Events in each prompt. A row of none stays empty.
+        token_ids: int32 (B, T). Prompts, with room for what is generated. T is M + 1 at most: the
+            last event is read by nobody, so caches and steps have M places.
+        lengths: int32 (B,). Events in each prompt, M at most. A row of none stays empty.
         max_new_tokens: int32 (B,). A row also ends when its T places are full.
         temperature: float32 (B,).
         top_p: float32 (B,).
@@ -60,6 +62,8 @@ def decode(
         use_cache: bool or None. None keeps keys and values where that can be done.
         stop_ids: tuple of int.
         cut_before_temperature: bool.
+        on_step: function of the lengths so far, int32 (B,), that returns them, or None. Called
+            whenever each row that is not done has got an event.
 
     Returns:
         dict: `token_ids` int32 (B, T), `lengths` int32 (B,), `log_probs` float32 (B, T), NaN where
@@ -72,7 +76,11 @@ def decode(
     backbone = model.backbone
     room = ops.shape(token_ids)[1]  # a tensor, where a served model takes any width
     make_steps = CachedSteps if read_use_cache(use_cache, backbone) else RecomputedSteps
-    steps = make_steps(model, token_ids.shape[1], num_latents, refill, prefill)
+
+    def readable(events):
+        return events[:, : backbone.max_context]
+
+    steps = make_steps(model, readable(token_ids).shape[1], num_latents, refill, prefill)
     lengths = ops.cast(lengths, "int32")
     if positions is None:
         if backbone.num_index_dimensions > 1:
@@ -98,6 +106,8 @@ def decode(
             return cache_lib.write_rows(buffer, place, ops.where(state.done, old, values))
 
         new_lengths = ops.where(state.done, state.lengths, state.lengths + 1)
+        if on_step is not None:
+            new_lengths = on_step(new_lengths)
         stopped = ops.zeros_like(state.done)
         for token_id in stop_ids:
             stopped = ops.logical_or(stopped, ops.equal(drawn, token_id))
@@ -111,10 +121,15 @@ def decode(
 
     def step(*state):
         state = State(*state)
-        logits, cache = steps.advance(state, positions)
+        # A row that is done may be one event longer than what is read.
+        read = state._replace(
+            token_ids=readable(state.token_ids),
+            lengths=ops.minimum(state.lengths, backbone.max_context),
+        )
+        logits, cache = steps.advance(read, readable(positions))
         return tuple(append(state._replace(logits=logits, cache=cache)))
 
-    logits, cache = steps.prefill(token_ids, lengths, positions)
+    logits, cache = steps.prefill(readable(token_ids), lengths, readable(positions))
     state = State(
         token_ids=ops.cast(token_ids, "int32"),
         log_probs=ops.full(ops.shape(token_ids), float("nan"), dtype="float32"),

@@ -55,7 +55,9 @@ class GenerateProgram:
         """
         return _Deferred(lambda: cls(model))
 
-    def __call__(self, inputs, max_new_tokens, sampler, seed, num_latents, caching, stop_ids):
+    def __call__(
+        self, inputs, max_new_tokens, sampler, seed, num_latents, caching, stop_ids, on_step
+    ):
         """See `PerceiverARCausalLM.generate`."""
         backbone = self.model.backbone
         max_context = backbone.max_context
@@ -67,10 +69,11 @@ class GenerateProgram:
         batch, width = prompts.shape
         max_new_tokens = read_integer("max_new_tokens", max_new_tokens)
         longest = int(lengths.max()) + max_new_tokens
-        if longest > max_context:
+        if longest > max_context + 1:
             raise ValueError(
                 f"The longest prompt has {lengths.max()} tokens and max_new_tokens="
-                f"{max_new_tokens}: together they exceed max_context={max_context}. Shorten one."
+                f"{max_new_tokens}: together they exceed {max_context + 1}, which is "
+                f"max_context={max_context} and a last token that nothing reads. Shorten one."
             )
         sampler = Sampler.get(sampler)
         if num_latents is None:
@@ -80,7 +83,7 @@ class GenerateProgram:
         refill_size(caching["refill"], num_positions)
         prefill_size(caching["prefill"], num_positions)
         stop_ids = read_stop_ids(stop_ids, backbone.vocab_size)
-        room = min(-(-longest // ROOM_STEP) * ROOM_STEP, max_context)
+        room = min(-(-longest // ROOM_STEP) * ROOM_STEP, max_context + 1)
         token_ids = np.zeros((batch, room), "int32")
         token_ids[:, : min(width, room)] = prompts[:, :room]
         token_ids[np.arange(room) >= lengths[:, None]] = 0
@@ -93,12 +96,13 @@ class GenerateProgram:
             "seeds": row_seeds(seed, batch),
         }
         if inputs.get("positions") is not None:
-            data["positions"] = read_positions(inputs["positions"], longest, room)
+            data["positions"] = read_positions(inputs["positions"], longest - 1, room)
         options = {
             "num_latents": num_latents,
             **caching,
             "stop_ids": stop_ids,
             "cut_before_temperature": sampler.cut_before_temperature,
+            "on_step": on_step,
         }
         result = self._program(options).predict_on_batch(data)
         return _trim(result, lengths, width + max_new_tokens, max_new_tokens)

@@ -147,6 +147,7 @@ class PerceiverARCausalLM(keras.Model):
         stop_ids=(1,),
         prefill="all",
         use_cache=None,
+        on_step=None,
     ):
         """Continues each row of a ragged batch of prompts.
 
@@ -158,9 +159,11 @@ class PerceiverARCausalLM(keras.Model):
         Where a new input changes the keys of all others (positions from the end, a learned latent
         for each place), nothing can be kept: every step then reads the whole row with N latents.
 
+        A row may grow to `max_context` + 1 tokens: nothing reads the last one.
+
         Args:
             inputs: as for a call; `token_ids` (B, M) are the prompts, each of at least one input.
-                `positions`, if given, must cover M + max_new_tokens.
+                `positions`, if given, must cover each prompt and max_new_tokens − 1 tokens more.
             max_new_tokens: int. Tokens to add to each row.
             sampler: "greedy", "temperature", "top_p", or a `kpar.generation.Sampler`.
             seed: int, or int (B,) with one seed a row. A number s stands for s, s + 1, … along the
@@ -172,6 +175,9 @@ class PerceiverARCausalLM(keras.Model):
             prefill: "all", or an int: positions of each prompt that latents are put on. The
                 original puts one.
             use_cache: bool or None. None keeps keys and values where that can be done.
+            on_step: function of the lengths so far, int32 (B,), that returns them, or None. It is
+                part of the compiled loop, after every token; a callback of the backend in it
+                (`tf.numpy_function`, `jax.debug.callback`) shows how far the loop is.
 
         Returns:
             dict of NumPy arrays: `token_ids` int32 (B, M + max_new_tokens), prompt and continuation
@@ -181,7 +187,7 @@ class PerceiverARCausalLM(keras.Model):
 
         Raises:
             ValueError: an empty prompt, a prompt that leaves no room for `max_new_tokens` within
-                `max_context`, an unknown sampler or refill.
+                `max_context` + 1, an unknown sampler or refill.
         """
         return self._generate_program.get()(
             inputs,
@@ -191,6 +197,7 @@ class PerceiverARCausalLM(keras.Model):
             num_latents,
             {"refill": refill, "prefill": prefill, "use_cache": use_cache},
             stop_ids,
+            on_step,
         )
 
     def compute_output_spec(self, inputs, training=False, seed=None, num_latents=None):

@@ -35,7 +35,7 @@ class ByteText:
 
     token_bytes = 1
     ends = True
-    metrics = ("bits_per_byte",)
+    metrics = ("bits_per_byte", "word_perplexity")
     is_text = True
     suffix = ".txt"
     positions = None

@@ -82,9 +82,11 @@ def main(arguments=None):
         raise UserError(f"needs Apache Beam: pip install -e '.[prepare]' ({error})") from error
     finally:
         logging.disable(logging.NOTSET)
+    from pipelines.data import manifest
     from pipelines.prepare import encoders, job, summary
 
     beam_runner.check_flags(beam_flags)
+    was_there = manifest.is_set(flags.output)
     shard_bytes = flags.shard_megabytes * 2**20
     dataset, encoding, found = _find(flags, shard_bytes)
     encoder = encoders.make_encoder(encoding, flags.tokenizer, flags.image_size, flags.order)
@@ -99,6 +101,8 @@ def main(arguments=None):
         write_all=functools.partial(beam_runner.write_all, encoder=encoder, flags=beam_flags),
     )
     summary.show(made)
+    if not was_there:
+        print(f"wrote {flags.output}")
     return None
 
 
@@ -137,15 +141,19 @@ def _inspect(arguments):
         "--output",
         type=command_line.path,
         metavar="DIR",
-        help="for a picture of the lengths, and the examples as text, pictures or MIDI",
+        help="for a picture of the lengths if they differ, and the examples as text, a picture or "
+        "MIDI; files of these names from an earlier look are overwritten or removed",
     )
     flags.add_argument("--split", default="train", help="where the examples are from")
     flags.add_argument("--examples", type=int, default=4, help="how many documents to decode")
+    flags.add_argument(
+        "--check", action="store_true", help="read every byte of every shard: is it what it was?"
+    )
     flags = flags.parse_args(arguments)
     with command_line.user_errors(ImportError, hint=": pip install -e '.[prepare]'"):
         from pipelines.prepare import inspection
 
-    inspection.show(flags.path, flags.split, flags.examples, flags.output)
+    inspection.show(flags.path, flags.split, flags.examples, flags.output, flags.check)
 
 
 def _tokenizer(arguments):
@@ -160,7 +168,9 @@ def _tokenizer(arguments):
 
     from pipelines.prepare import tokenizer
 
+    # SentencePiece makes exactly as many pieces, or refuses.
     tokenizer.train(flags.input, flags.output, flags.vocab_size, flags.sentences)
+    print(f"wrote {flags.output}, {flags.vocab_size:,} pieces")
 
 
 if __name__ == "__main__":

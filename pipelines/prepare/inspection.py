@@ -2,6 +2,9 @@
 
 import io
 import os
+import re
+import sys
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +20,7 @@ from pipelines.errors import UserError
 from pipelines.prepare import summary
 
 _CHARACTERS = 400  # of a text that are shown
+_ZOOM = 4  # pixels of a picture for one of an image, each way
 _WIDE = 10  # times as long as the shortest is the longest document, for a logarithmic axis
 # Two of Okabe and Ito's, which colour-blind readers can tell apart.
 _BARS, _MEDIAN = "#0072B2", "#D55E00"
@@ -37,7 +41,7 @@ class Example(NamedTuple):
     token_ids: np.ndarray
 
 
-def show(path, split="train", examples=4, output=None):
+def show(path, split="train", examples=4, output=None, check=False):
     """Prints what a set holds, and writes what a terminal cannot show.
 
     Args:
@@ -45,6 +49,7 @@ def show(path, split="train", examples=4, output=None):
         split: str. Where the examples are from.
         examples: int. How many of its first documents to decode.
         output: str or None. Folder for pictures and examples, local or `gs://…`.
+        check: bool. Whether to read every byte and compare the checksums.
 
     Raises:
         UserError: no set, none of its documents in the split, a shard that is missing, too short or
@@ -56,28 +61,81 @@ def show(path, split="train", examples=4, output=None):
     with user_errors(tf.errors.OpError):
         made = manifest.load(path)
         shards = made.shards(split, path)
-        manifest.check_files(path, [shard for group in made.splits.values() for shard in group])
-        codec = codecs.make_codec(made.codec, path)
+        every = [shard for group in made.splits.values() for shard in group]
+        manifest.check_files(path, every)
+        codec = codecs.codec_of(made, path)
         # A character takes four bytes at most, and a piece of a text holds one at least.
         most = None if hasattr(codec, "write") else 4 * _CHARACTERS
         found = first_documents(path, shards, made.token_bytes, examples, most)
+        if check:
+            check_shards(path, every)
+        picture, lengths = None, summary.lengths(made)
+        low, high = _range(lengths)
         if output:
             output = os.path.expanduser(output)
-            picture = draw_lengths(summary.lengths(made), summary.describe(made))
+            if low < high:
+                picture = draw_lengths(lengths, summary.describe(made))
             tf.io.gfile.makedirs(output)
     summary.show(made)
+    if check:
+        print(f"every byte of {len(every):,} shards is what it was")
     documents = sum(shard.documents for shard in shards)
     for number, example in enumerate(found, 1):
         print(f"{split} {number} of {documents:,}: {printable(_caption(codec, example))}")
         if not hasattr(codec, "write"):
-            print(printable(_text(codec, example)) + "\n")
+            print(printable(_text(codec, example)))
+    if low == high:
+        print(f"every document has {low:,} tokens: there is no picture of the lengths")
     if not output:
-        print("--output=DIR writes a picture of the lengths, and these examples")
+        pictures = "a picture of the lengths, and " if low < high else ""
+        print(f"--output=DIR writes {pictures}these examples")
         return
-    lengths = tf.io.gfile.join(output, "lengths.png")
-    write_bytes(lengths, picture)
-    for file in [lengths, *_write(codec, found, tf.io.gfile.join(output, f"{split}-examples"))]:
+    files = _write(codec, found, tf.io.gfile.join(output, f"{split}-examples"))
+    if picture:
+        files.insert(0, tf.io.gfile.join(output, "lengths.png"))
+        write_bytes(files[0], picture)
+    for file in files:
         print(f"wrote {file}")
+    with user_errors(tf.errors.OpError):
+        _remove_earlier(output, split, files)
+
+
+def check_shards(path, shards, interval=5.0):
+    """Reads every byte, and says on standard error every few seconds how far it is.
+
+    Args:
+        path: str. Folder of the shards.
+        shards: list of `Shard`, whose files are there and long enough.
+        interval: float. Seconds between two lines.
+
+    Raises:
+        UserError: names the first shard that is damaged.
+    """
+    total, done, said = sum(shard.size for shard in shards), 0, time.monotonic()
+    for number, shard in enumerate(shards, 1):
+        if manifest.checksum(tf.io.gfile.join(path, shard.file)) != shard.sha256:
+            manifest.check_contents(path, [shard])  # it may have come short; if not, this says so
+        done += shard.size
+        if time.monotonic() - said >= interval:
+            said = time.monotonic()
+            part = f"{number:,} of {len(shards):,} shards, {done / total:.0%} of the bytes"
+            print(f"checked {part}", file=sys.stderr)
+
+
+def _range(lengths):
+    """The least and the greatest length of all splits."""
+    every = np.concatenate(list(lengths.values()))
+    return int(every.min()), int(every.max())
+
+
+def _remove_earlier(output, split, written):
+    """Removes files that an earlier look wrote, of these names alone."""
+    own = re.compile(rf"lengths\.png|{split}-examples(\.txt|\.png|-[1-9]\d*\.mid)")
+    for name in sorted(tf.io.gfile.listdir(output)):
+        file = tf.io.gfile.join(output, name)
+        if own.fullmatch(name) and file not in written:
+            tf.io.gfile.remove(file)
+            print(f"removed {file}, of an earlier look")
 
 
 def first_documents(path, shards, token_bytes, number, most=None):
@@ -135,7 +193,10 @@ def _caption(codec, example):
 
 
 def _text(codec, example):
-    return codec.decode(example.token_ids)[:_CHARACTERS]
+    """The beginning, without empty lines around it, and an ellipsis where it is cut."""
+    text = codec.decode(example.token_ids)
+    is_cut = len(text) > _CHARACTERS or example.token_ids.size < example.num_tokens
+    return text[:_CHARACTERS].strip("\r\n") + ("…" if is_cut else "")
 
 
 def _write(codec, examples, base):
@@ -147,8 +208,8 @@ def _write(codec, examples, base):
         write_text(f"{base}.txt", text + "\n")
         return [f"{base}.txt"]
     if isinstance(codec, codecs.Image):
-        images = [codec.decode(example.token_ids) for example in examples]
-        image_files.write_grid(np.stack(images), f"{base}.png")
+        images = np.stack([codec.decode(example.token_ids) for example in examples])
+        image_files.write_grid(images.repeat(_ZOOM, 1).repeat(_ZOOM, 2), f"{base}.png")
         return [f"{base}.png"]
     files = [f"{base}-{number}{codec.suffix}" for number in range(1, len(examples) + 1)]
     for example, file in zip(examples, files, strict=True):
@@ -160,7 +221,7 @@ def draw_lengths(lengths, title):
     """Draws how many documents are how long.
 
     Args:
-        lengths: dict of split to int (documents,), tokens of each.
+        lengths: dict of split to int (documents,), tokens of each, not all of them equal.
         title: str.
 
     Returns:
@@ -179,10 +240,9 @@ def draw_lengths(lengths, title):
             "matplotlib alone), or leave --output out"
         ) from error
 
-    every = np.concatenate(list(lengths.values()))
-    low, high = int(every.min()), int(every.max())
+    low, high = _range(lengths)
     is_wide = high >= _WIDE * low > 0
-    edges = _edges(low, high, every.size, is_wide)
+    edges = _edges(low, high, sum(of_split.size for of_split in lengths.values()), is_wide)
     figure = Figure(figsize=(8, 1 + 2 * len(lengths)), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title)
@@ -201,9 +261,7 @@ def draw_lengths(lengths, title):
     axis = panels[-1]
     axis.set_xlabel("tokens of a document")
     axis.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
-    if low == high:
-        axis.set_xlim(0.5 * low - 1, 1.5 * low + 1)
-    elif is_wide:
+    if is_wide:
         # Labels between the powers of ten, while there is room for them.
         axis.set_xscale("log", subs=[])
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
@@ -215,8 +273,6 @@ def draw_lengths(lengths, title):
 
 def _edges(low, high, number, is_wide):
     """Edges of the bars of so many lengths between these; none is on an edge at either end."""
-    if low == high:  # broad enough to be seen
-        return low + max(0.5, low / 50) * np.asarray([-1, 1])
     bars = int(np.clip(2 * np.cbrt(number), 10, 60))  # Rice's rule, within reason
     if is_wide:
         return np.geomspace(low - 0.5, high + 0.5, bars + 1)

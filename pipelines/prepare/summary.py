@@ -30,7 +30,8 @@ def lengths(made):
 def describe(made):
     """What a `Manifest` says of data and codec, in a few words."""
     codec = made.codec
-    settings = [f"{key} {codec[key]}" for key in ("size", "order", "file") if key in codec]
+    names = {"size": "size", "order": "order", "file": "tokenizer"}
+    settings = [f"{name} {codec[key]}" for key, name in names.items() if key in codec]
     return ", ".join([made.dataset, codec["name"], *settings])
 
 

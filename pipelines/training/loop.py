@@ -69,6 +69,7 @@ def train(model_dir, evaluate=False, bindings=()):
             settings.evaluation_split,
             batch_size,
             strategy,
+            num_batches=settings.evaluation_batches,
             between=interruption,
         )
     make_data(batch_size=settings.batch_size)
@@ -124,7 +125,8 @@ def _run(controller, settings, evaluate, progress):
             interval = settings.evaluation_interval or settings.steps
             controller.train(min(step - step % interval + interval, settings.steps))
             results = controller.evaluate()
-            print("evaluation | " + " | ".join(f"{k} {v:.6g}" for k, v in results.items()))
+            figures = " | ".join(f"{name} {value:.6g}" for name, value in results.items())
+            print(f"evaluation | {figures}", flush=True)
             progress.restart_clock()
             evaluate = int(controller.global_step.numpy()) < settings.steps
     except Interrupted as signal:

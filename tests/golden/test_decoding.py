@@ -16,7 +16,8 @@ def test_greedy_continuation_in_the_original_s_mode(name):
     case = Case(str(golden["case"]))
     model = kpar.convert.from_original(case.config, case.params)
     start, events = int(golden["start_step"]), golden["events"]
-    new = model.backbone.max_context - start
+    # The original, too, writes one event more than its context, from inputs that fill it.
+    new = model.backbone.max_context + 1 - start
     result = model.generate(
         {"token_ids": events[:, :start]},
         new,
@@ -27,7 +28,6 @@ def test_greedy_continuation_in_the_original_s_mode(name):
         refill="half",
         use_cache=bool(golden["use_memory"]),
     )
-    # The original writes one event more than its context, from inputs that fill it.
     assert (result["token_ids"] == events[:, : start + new]).all()
     logits = golden["logits"][:, start : start + new].astype("float64")
     log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))

@@ -54,6 +54,8 @@ def test_the_table_says_what_the_file_says(trained, tmp_path, capsys):
     for name, value in results.items():
         text = f"{value:.6f}" if isinstance(value, float) else str(value)
         assert re.search(rf"{name}\s*│\s*{text}\s", table), name
+    assert re.search(r"bits_per_byte .* bits for each byte of text", table)
+    assert re.search(r"loss .* nats for each target", table)
 
 
 def test_the_batch_size_does_not_matter(trained, tmp_path):
@@ -85,6 +87,42 @@ def test_bits_per_byte_of_a_uniform_model(uniform, books, tmp_path, split, num_l
     expected = math.log2(259) * results["targets"] / sum(sizes)
     assert results["bits_per_byte"] == pytest.approx(expected, rel=1e-6)
     assert (results["split"], results["step"]) == (split, 0)
+
+
+def test_a_part_of_a_split_says_so(uniform, books, tmp_path, capsys):
+    flags = ["--batch_size=2", "--split=test"]
+    whole = measure(uniform, tmp_path / "metrics.json", *flags)
+    total = int(re.search(r"evaluating test: (\d+) batches\n", capsys.readouterr().err)[1])
+    part = measure(uniform, tmp_path / "metrics.json", *flags, "--batches=5")
+    output = capsys.readouterr()
+    assert f"evaluating test: the first 5 of {total} batches\n" in output.err
+    assert re.search(r"batches\s*│\s*5\s*│ scored", output.out)
+    assert re.search(rf"batches_of_split\s*│\s*{total}\s*│", output.out)
+    assert (part["batches"], part["batches_of_split"]) == (5, total)
+    # Of a row of 4 latents every target is scored once, and here none of them is an end.
+    assert part["targets"] == 5 * 2 * 4
+    assert part["bits_per_byte"] == pytest.approx(math.log2(259), rel=1e-6)
+    # Less the last batch: all but one document's end, and its last bytes.
+    part = measure(uniform, tmp_path / "metrics.json", *flags, f"--batches={total - 1}")
+    ends = round(part["targets"] * (1 - math.log2(259) / part["bits_per_byte"]))
+    assert ends == len(list((books / "test").iterdir())) - 1
+    for batches in ("all", total, total + 1):
+        assert measure(uniform, tmp_path / "metrics.json", *flags, f"--batches={batches}") == whole
+
+
+def test_a_run_may_evaluate_a_part_by_default(books, tmp_path):
+    flags = runs.text_flags(books, "TrainSettings.evaluation_batches = 2")
+    runs.save_untrained(tmp_path / "run", flags)
+    part = measure(tmp_path / "run", tmp_path / "metrics.json")
+    assert part["batches"] == 2
+    whole = measure(tmp_path / "run", tmp_path / "metrics.json", "--batches=all")
+    assert "batches" not in whole and part["targets"] < whole["targets"]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "some", "1.5"])
+def test_a_part_must_be_a_number(uniform, capsys, number):
+    line = runs.refusal(capsys, evaluate.main, f"--model_dir={uniform}", f"--batches={number}")
+    assert f"--batches: must be an integer ≥ 1 or all, got '{number}'" in line
 
 
 def test_another_number_of_latents_is_another_measurement(tmp_path, books):

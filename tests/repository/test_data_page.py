@@ -1,7 +1,13 @@
-"""Every command of docs/data.md runs, at a small size."""
+"""Every command and example of docs/data.md runs, at a small size."""
+
+import itertools
+import re
+import sys
 
 import pytest
 
+from keras_perceiver_ar.codecs import event_ids, performance_codec
+from pipelines import image_files, midi_files
 from tests.pipelines.prepare.test_encoders import write_images, write_music
 from tests.repository import pages
 
@@ -32,7 +38,9 @@ def outputs(raw, repository, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shards")
     places = {
         **{f"/path/to/{name}": raw / name for name in ("books", "images", "maestro")},
-        "runs/shards": folder / "run",
+        "/path/to/a.midi": raw / "maestro/2004/0.midi",
+        **{f"runs/{name}": folder / f"run-{name}" for name in ("shards", "images", "maestro")},
+        "savedmodels/": f"{folder}/exported-",
         "shards/": f"{folder}/",
     }
     extra = {
@@ -42,7 +50,12 @@ def outputs(raw, repository, tmp_path_factory):
         "pipelines.benchmark input_pipeline": ["--runs=1", "--batches=1", "--context=64"],
     }
     page = repository / "docs" / "data.md"
-    return folder, pages.run_commands(page, repository, places, extra)
+    ran = pages.run_commands(page, repository, places, extra)
+    (example,) = pages.blocks(page, "python")
+    for place, stand_in in places.items():
+        example = example.replace(place, str(stand_in))
+    pages.run([sys.executable, "-c", example], repository, cwd=repository)
+    return folder, ran
 
 
 def test_every_command_runs(outputs):
@@ -53,8 +66,10 @@ def test_every_command_runs(outputs):
         "pipelines.prepare tokenizer",
         "pipelines.prepare",
         *["pipelines.prepare inspect"] * 2,
-        "pipelines.train",
+        *["pipelines.train", "pipelines.generate"] * 3,
         "pipelines.generate",
+        "pipelines.evaluate",
+        "savedmodels.export",
         "pipelines.benchmark input_pipeline",
     ]
     for name in ("books", "images", "maestro", "pieces"):
@@ -67,3 +82,22 @@ def test_what_they_print(outputs):
     assert "It was a dark" in books
     assert generated.startswith("It was ")
     assert list((folder / "maestro-examples").glob("*.mid"))
+
+
+def test_what_they_draw_and_play(outputs):
+    folder, _ = outputs
+    assert image_files.read(folder / "run-images/drawn.png", 64).any()
+    names = [path.name for path in (folder / "run-maestro").glob("*.mid")]
+    assert sorted(names) == ["continued.mid", "played.mid", "served.mid"]
+    prompt = midi_files.read(folder / "run-maestro/continued.mid")[:4]
+    assert prompt["pitch"].tolist() == [60, 61, 62, 63]
+
+
+def test_the_ids_of_music_are_those_of_the_codec(repository):
+    page = (repository / "docs/data.md").read_text()
+    found = re.findall(r"^\| (\d+) … (\d+) \|", page, re.MULTILINE)
+    names = ("NOTE_ON", "NOTE_OFF", "TIME_SHIFT", "VELOCITY", "VOCAB_SIZE")
+    first = [getattr(performance_codec, name) for name in names]
+    wanted = [(low, high - 1) for low, high in itertools.pairwise(first)]
+    assert [tuple(map(int, pair)) for pair in found] == wanted
+    assert (event_ids.PAD, event_ids.EOS, event_ids.SOS) == (0, 1, 2)

@@ -187,7 +187,7 @@ def test_score_refuses_by_name(text_model, changed, named):
     [
         *REFUSED_TOKENS,
         *REFUSED_SAMPLING,
-        ({"max_new_tokens": [34, 1, 1]}, "lengths + max_new_tokens must not exceed the context"),
+        ({"max_new_tokens": [35, 1, 1]}, "lengths + max_new_tokens must not exceed the context"),
         ({"max_new_tokens": [2**31 - 1, 1, 1]}, "lengths + max_new_tokens must not exceed"),
     ],
 )
@@ -200,14 +200,33 @@ def test_generate_refuses_by_name(text_model, changed, named):
     [
         *REFUSED_SAMPLING,
         ({"text": []}, "text must hold at least one row"),
-        ({"text": ["x" * 40, "a", "b"]}, "the bytes of text + 1 + max_new_tokens must not exceed"),
-        # 15 characters, 30 bytes.
-        ({"text": ["ö" * 16, "a", "b"]}, "the bytes of text + 1 + max_new_tokens must not exceed"),
+        ({"text": ["x" * 33, "a", "b"]}, "the bytes of text must be fewer than the context"),
+        # 17 characters, 34 bytes, and 8 more in a context of 40.
+        ({"text": ["ö" * 17, "a", "b"]}, "not exceed it, which is 40"),
+        ({"text": ["x" * 40, "a", "b"], "max_new_tokens": [0] * 3}, "must be fewer than"),
     ],
 )
 def test_generate_text_refuses_by_name(text_model, changed, named):
     inputs = {"text": np.array(["a", "b", "c"], object), **exports.sampling(3)}
     refused(text_model, "generate_text", inputs, changed, named)
+
+
+def test_the_last_token_follows_a_full_context(text_model):
+    settings = exports.sampling(2, max_new_tokens=(34, 1), temperature=(0.0,))
+    rows = [[2, *range(40, 46)], [2, *range(40, 79)]]
+    token_ids, lengths = exports.padded(rows)
+    answer = ask(text_model, "generate", token_ids=token_ids, lengths=lengths, **settings)
+    assert answer["token_ids"].shape == (2, 41)
+    assert answer["lengths"].tolist() == [41, 41] and (answer["token_ids"] > 0).all()
+    last = np.nansum(answer["log_probs"], axis=1)
+    text = np.array([bytes(range(37, 43)), bytes(range(37, 76))], object)
+    answer = ask(text_model, "generate_text", text=text, **settings)
+    np.testing.assert_allclose(answer["log_probs"], last, rtol=1e-5)
+
+
+def test_a_prompt_must_fit_the_context(text_model):
+    inputs = request([[2, *range(40, 80)]], max_new_tokens=(0,))
+    refused(text_model, "generate", inputs, {}, "lengths must not exceed the context of 40")
 
 
 def test_score_refuses_rows_wider_than_the_context(text_model):

@@ -5,7 +5,14 @@ import pytest
 
 import keras_perceiver_ar as kpar
 from keras_perceiver_ar.generation.arguments import row_seeds
-from tests.keras_perceiver_ar.support import CONTEXT, VOCAB, random_ids, tiny_model, to_numpy
+from tests.keras_perceiver_ar.support import (
+    BACKEND,
+    CONTEXT,
+    VOCAB,
+    random_ids,
+    tiny_model,
+    to_numpy,
+)
 
 LENGTHS = np.array([1, 5, 3], "int32")
 PROMPTS = {"token_ids": random_ids(0, 3, 5), "lengths": LENGTHS}
@@ -132,7 +139,7 @@ def test_weights_that_change_change_what_is_generated(model):
 
 
 def test_positions_that_are_given(model):
-    index = np.broadcast_to(np.arange(1, 5 + NEW + 1), (3, 5 + NEW))
+    index = np.broadcast_to(np.arange(1, 5 + NEW), (3, 5 + NEW - 1))
     plain = model.generate(PROMPTS, NEW, sampler="greedy")
     given = {**PROMPTS, "positions": index}
     assert same(model.generate(given, NEW, sampler="greedy"), plain)
@@ -147,10 +154,39 @@ def test_positions_of_several_index_dimensions():
     assert result["lengths"].tolist() == (LENGTHS + NEW).tolist()
 
 
-def test_up_to_the_whole_context(model):
-    result = model.generate(PROMPTS, CONTEXT - 5, sampler="greedy", stop_ids=())
-    assert result["token_ids"].shape == (3, CONTEXT)
-    assert result["lengths"].tolist() == (LENGTHS + CONTEXT - 5).tolist()
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_the_last_token_follows_a_full_context(model, use_cache):
+    new = CONTEXT + 1 - 5
+    result = model.generate(PROMPTS, new, sampler="greedy", stop_ids=(), use_cache=use_cache)
+    assert result["token_ids"].shape == (3, CONTEXT + 1)
+    assert result["lengths"].tolist() == (LENGTHS + new).tolist()
+    full = result["token_ids"][1:2]
+    assert (full >= 3).all()
+    again = model.generate(full[:, :-1], 1, sampler="greedy", stop_ids=(), use_cache=use_cache)
+    assert again["token_ids"].shape == full.shape and again["lengths"].tolist() == [CONTEXT + 1]
+    if not use_cache:
+        assert (again["token_ids"] == full).all()
+        assert again["log_probs"][0, 0] == pytest.approx(result["log_probs"][1, -1], abs=2e-5)
+
+
+def test_every_step_can_be_watched(model):
+    seen = []
+
+    def on_step(lengths):
+        if BACKEND == "jax":
+            import jax
+
+            jax.debug.callback(lambda lengths: seen.append(lengths.tolist()), lengths, ordered=True)
+            return lengths
+        import tensorflow as tf
+
+        told = tf.numpy_function(lambda lengths: seen.append(lengths.tolist()), [lengths], [])
+        with tf.control_dependencies([told]):
+            return tf.identity(lengths)
+
+    watched = model.generate(PROMPTS, NEW, stop_ids=(), on_step=on_step)
+    assert seen == [(LENGTHS + step).tolist() for step in range(1, NEW + 1)]
+    assert same(watched, model.generate(PROMPTS, NEW, stop_ids=()))
 
 
 def test_prompts_wider_than_what_they_hold(model):
@@ -177,7 +213,8 @@ ids = PROMPTS["token_ids"]
         (r"integers of shape \(B, M\).* \(5,\)", {"token_ids": ids[0]}, {}),
         ("nothing else. Received: .'length', 'token_ids'", {"token_ids": ids, "length": [1]}, {}),
         ("integers .* float64", {"token_ids": ids / 2}, {}),
-        ("5 tokens .*max_new_tokens=20.*max_context=24", PROMPTS, {"max_new_tokens": 20}),
+        ("5 .*max_new_tokens=21.*exceed 25,.*max_context=24", PROMPTS, {"max_new_tokens": 21}),
+        ("25 .*max_new_tokens=1:.*exceed 25", np.full((1, 25), 3), {"max_new_tokens": 1}),
         ("`max_new_tokens` must .* Received: 0", PROMPTS, {"max_new_tokens": 0}),
         ("`max_new_tokens` must .* Received: 2.5", PROMPTS, {"max_new_tokens": 2.5}),
         ("`sampler` must .*'beam'", PROMPTS, {"sampler": "beam"}),
@@ -190,8 +227,8 @@ ids = PROMPTS["token_ids"]
             {"sampler": kpar.generation.Sampler(temperature=[1.0, 2.0])},
         ),
         (
-            r"`positions` must cover .* 13 events. Received: shape \(3, 5\)",
-            {**PROMPTS, "positions": np.ones((3, 5))},
+            r"`positions` must cover .* 12 events. Received: shape \(3, 11\)",
+            {**PROMPTS, "positions": np.ones((3, 11))},
             {},
         ),
     ],

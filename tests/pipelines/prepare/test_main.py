@@ -41,6 +41,7 @@ def test_books_are_prepared_and_looked_at(tmp_path):
     done = command(*flags(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "820" in done.stdout and "skipped train/bad.txt" in done.stderr
+    assert done.stdout.endswith(f"wrote {tmp_path / 'out'}\n")
     shards.prepare(tmp_path / "books", tmp_path / "plain", shard_bytes=0.0003 * 2**20)
     for file in (tmp_path / "plain").iterdir():  # Beam or not, the same bytes
         assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()

@@ -115,7 +115,7 @@ def test_a_model_with_other_reserved_ids_is_refused(folder):
         SentencePieceText(model.getvalue(), "x.model")
 
 
-def test_the_command(folder, tmp_path):
+def test_the_command(folder, tmp_path, capsys):
     output = tmp_path / "c.model"
     main(
         [
@@ -127,6 +127,7 @@ def test_the_command(folder, tmp_path):
         ]
     )
     assert output.read_bytes() == (folder / "a.model").read_bytes()
+    assert capsys.readouterr().out == f"wrote {output}, 290 pieces\n"
     with pytest.raises(UserError, match="--vocab_size must be an integer ≥ 270"):
         main(["tokenizer", f"--input={folder}", f"--output={output}", "--vocab_size=10"])
     with pytest.raises(UserError, match="--vocab_size must fit the text"):

@@ -1,0 +1,98 @@
+"""Images and music are drawn to files, and what is wrong with a file is said at once."""
+
+import subprocess
+import sys
+
+import mido
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines import generate
+from pipelines.prepare import encoders
+from tests.pipelines import runs, shards
+from tests.pipelines.prepare.test_encoders import SIZE, VALUES, write_images, write_music
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Runs on images and on music, never trained, in a folder with a long name."""
+    folder = tmp_path_factory.mktemp(
+        "a folder with a name that is so long that gin breaks the line"
+    )
+    write_images(folder / "raw-images/train")
+    write_music(folder / "raw-music")
+    of_images = encoders.make_encoder("imagenet64", image_size=SIZE)
+    for name, dataset, encoder in (
+        ("images", "imagenet64", of_images),
+        ("music", "maestro", encoders.make_encoder("maestro")),
+    ):
+        data = folder / f"shards-{name}"
+        shards.prepare(folder / f"raw-{name}", data, dataset=dataset, encoder=encoder)
+        flags = [f"--gin_file=gin/runs/{dataset}_tiny.gin", *runs.bind(*runs.TINY)]
+        flags += runs.bind(f"DATA = '{data}'", f"CONTEXT = {VALUES}")
+        if name == "images":
+            flags += runs.bind(f"ROWS = ({SIZE + 2}, {SIZE + 2}, 5)")
+        runs.save_untrained(folder / name, flags, scale=0.5)
+    return folder
+
+
+def draw(folder, *flags):
+    output = folder / "drawn.png"
+    flags = [f"--model_dir={folder / 'images'}", f"--output={output}", *flags]
+    assert runs.call(generate.main, *flags) == 0
+    return np.asarray(Image.open(output))
+
+
+def test_an_image_is_drawn_to_its_last_value(folder, capsys):
+    drawn = [draw(folder, f"--seed={seed}") for seed in range(3)]
+    assert any(image[-1, -1, -1] > 0 for image in drawn)
+    errors = capsys.readouterr().err
+    assert errors.splitlines() == [f"drawing up to {VALUES} tokens"] * 3
+
+
+def test_a_part_of_an_image_says_so(folder, capsys):
+    image = draw(folder, "--max_new_tokens=20").reshape(-1)
+    assert image[:20].any() and not image[20:].any()
+    wanted = f"drew 20 of {VALUES} values of the image: the rest is black"
+    assert wanted in capsys.readouterr().err.splitlines()
+
+
+def test_an_image_has_no_more_values(folder, capsys):
+    flags = [f"--output={folder / 'x.png'}", f"--max_new_tokens={VALUES + 1}"]
+    line = runs.refusal(capsys, generate.main, f"--model_dir={folder / 'images'}", *flags)
+    assert f"--max_new_tokens can be at most {VALUES}, got {VALUES + 1}" in line
+
+
+def test_a_performance_goes_on_from_a_midi_file(folder):
+    output = folder / "played.mid"
+    prompt = folder / "raw-music/2004/0.midi"
+    flags = [f"--model_dir={folder / 'music'}", f"--output={output}", f"--prompt={prompt}"]
+    assert runs.call(generate.main, *flags, "--max_new_tokens=4") == 0
+    notes = [message.note for message in mido.MidiFile(output) if message.type == "note_on"]
+    assert notes[:8] == list(range(60, 68))
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+from pipelines import generate
+from pipelines.errors import UserError
+try:
+    generate.main(sys.argv[1:])
+except UserError as error:
+    print(error)
+assert "tensorflow" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("images", ".png"), ("music", ".mid")])
+@pytest.mark.parametrize("output", [[], ["--output=x.jpg"]])
+def test_a_file_of_another_kind_is_refused(folder, capsys, name, suffix, output):
+    flags = [f"--model_dir={folder / name}", *output]
+    wanted = f"what this run generates is no text: give --output=FILE{suffix}\n"
+    # A binding may change what the run is, so all of it has to be read first.
+    slow = [*flags, "--gin_bindings=PerceiverARBackbone.num_latents = 4"]
+    assert runs.refusal(capsys, generate.main, *slow) == f"error: {wanted}"
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, *flags]
+    done = subprocess.run(command, cwd=runs.ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == (wanted, 0), done.stderr
