@@ -39,7 +39,7 @@ def outputs(raw, repository, tmp_path_factory):
     places = {
         **{f"/path/to/{name}": raw / name for name in ("books", "images", "maestro")},
         "/path/to/a.midi": raw / "maestro/2004/0.midi",
-        **{f"runs/{name}": folder / f"run-{name}" for name in ("shards", "images", "maestro")},
+        **{f"runs/{name}": folder / f"run-{name}" for name in ("shards", "images", "music")},
         "savedmodels/": f"{folder}/exported-",
         "shards/": f"{folder}/",
     }
@@ -87,9 +87,9 @@ def test_what_they_print(outputs):
 def test_what_they_draw_and_play(outputs):
     folder, _ = outputs
     assert image_files.read(folder / "run-images/drawn.png", 64).any()
-    names = [path.name for path in (folder / "run-maestro").glob("*.mid")]
+    names = [path.name for path in (folder / "run-music").glob("*.mid")]
     assert sorted(names) == ["continued.mid", "played.mid", "served.mid"]
-    prompt = midi_files.read(folder / "run-maestro/continued.mid")[:4]
+    prompt = midi_files.read(folder / "run-music/continued.mid")[:4]
     assert prompt["pitch"].tolist() == [60, 61, 62, 63]
 
 
