@@ -87,8 +87,8 @@ def _complete(folder, fingerprint):
     found = manifest.load(folder)
     if found.fingerprint != fingerprint:
         raise UserError(
-            f"{folder!r} holds other shards (of {found.dataset}, or with other settings or "
-            "files): give another --output, or remove that one"
+            f"{folder!r} holds other shards (of {found.dataset}, or with other settings or files, "
+            "or files that were written anew since): give another --output, or remove that one"
         )
     print(f"{folder} is complete already", file=sys.stderr)
     return found

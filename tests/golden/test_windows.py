@@ -64,7 +64,8 @@ def tasks(request, tmp_path_factory):
         for split in ("train", "test"):
             (books / split).mkdir(parents=True, exist_ok=True)
             for number in range(copies):
-                (books / split / f"{number}.txt").write_text(TEXT)
+                if not (books / split / f"{number}.txt").exists():  # else it would be another one
+                    (books / split / f"{number}.txt").write_text(TEXT)
         if request.param is BooksTask:
             return BooksTask(books, **options)
         made = shards.prepare(books, place, shard_bytes=1)
