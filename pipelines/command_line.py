@@ -17,6 +17,8 @@ from pipelines.errors import RunError, UserError
 
 FAILED = 1
 BAD_INPUT = 2
+# Letters that turn the direction of what follows.
+_TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 _GIN_TRACE = "\n  In call to configurable"
 
 
@@ -75,7 +77,7 @@ def path(text):
     """A flag's value that names a file or a folder."""
     if not text.strip():
         raise argparse.ArgumentTypeError("must not be empty")
-    return text
+    return os.path.expanduser(text)  # the shell does not, behind a sign of equality
 
 
 def run(main):
@@ -132,16 +134,23 @@ def _where(error):
 
 
 def one_line(error):
-    """The message of an exception without line breaks, and without gin's trace of calls."""
+    """The message of an exception, without line breaks, gin's trace and TensorFlow's nodes."""
     message = re.split(_GIN_TRACE, str(error), maxsplit=1)[0]
+    message = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", message)
     return " ".join(message.split())
 
 
 def printable(text, keep="\n\t"):
     """With escapes for what would move a terminal's cursor, or worse, but for these letters."""
+
+    def is_command(letter):
+        return unicodedata.category(letter) in ("Cc", "Zl", "Zp", "Cs") or (
+            unicodedata.bidirectional(letter) in _TURNS
+        )
+
     return "".join(
         letter.encode("unicode_escape").decode()
-        if unicodedata.category(letter) == "Cc" and letter not in keep
+        if letter not in keep and is_command(letter)
         else letter
         for letter in text
     )

@@ -5,6 +5,7 @@ Decoded by Pillow. S side of the square, B batch, H height, W width, in pixels.
 
 import io
 import math
+import warnings
 
 import numpy as np
 import tensorflow as tf
@@ -15,10 +16,14 @@ from pipelines.checks import check_integer
 from pipelines.command_line import one_line, user_errors
 from pipelines.errors import UserError
 
+# What Pillow warns of is refused here, or does not matter.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 # Each further decoder is further code that strangers' bytes reach.
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
 _MAX_BYTES = 2**26
 _MAX_PIXELS = 2**26
+_PNG_DEPTH = 24  # where the file says how many bits a colour has
 _GAP = 2
 _BACKGROUND = 64
 
@@ -56,6 +61,7 @@ def read(source, size, name="the image data"):
             if image.width * image.height > _MAX_PIXELS:
                 raise Image.DecompressionBombError(f"{image.width} × {image.height} pixels")
             image.load()
+            _scale_key(image, data)
             square = _middle(_to_rgb(_upright(image)))
     except Image.DecompressionBombError as error:
         raise UserError(
@@ -131,10 +137,21 @@ def _upright(image):
         return image
 
 
+def _scale_key(image, data):
+    """Brings the colour that a PNG calls transparent to the bits that Pillow keeps of colours."""
+    key = image.info.get("transparency")
+    depth = data[_PNG_DEPTH] if image.format == "PNG" else 8
+    if image.mode == "L" and isinstance(key, int) and depth < 8:
+        image.info["transparency"] = key * 255 // (2**depth - 1)
+    elif image.mode == "RGB" and isinstance(key, tuple) and depth == 16:
+        raise ValueError("it makes a colour of 16 bits transparent, of which Pillow keeps 8")
+
+
 def _to_rgb(image):
     if image.mode == "F" or image.mode.startswith("I"):
         # Pillow would clip them at 255; the upper byte is what it keeps of 16-bit colours.
-        grey = np.clip(np.asarray(image, np.int64), 0, 2**16 - 1) >> 8
+        values = np.clip(np.asarray(image, np.int64), 0, 2**16 - 1)
+        grey = np.where(values == image.info.get("transparency"), 255, values >> 8)
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")

@@ -8,7 +8,7 @@ says that this is all: that is an error of the kind `INTERNAL` at best, and at w
 import tenacity
 import tensorflow as tf
 
-from pipelines.command_line import user_errors
+from pipelines.command_line import one_line
 from pipelines.errors import UserError
 
 TRIES = 5
@@ -16,6 +16,26 @@ TRIES = 5
 
 class ShortRead(Exception):
     """Fewer or more bytes came than the file holds."""
+
+
+class Away(UserError):
+    """Something cannot be read now, for no reason of its own: a bucket that does not answer."""
+
+
+_PASSING = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+    tf.errors.ResourceExhaustedError,
+    tf.errors.UnavailableError,
+    tf.errors.UnknownError,
+)
+
+
+def user_error(error, message):
+    """`UserError` of an error of reading, or `Away` if it may have passed the next time."""
+    return Away(message) if isinstance(error, (*_PASSING, ShortRead)) else UserError(message)
 
 
 def try_again(function):
@@ -69,8 +89,10 @@ def content(path, hint="", most=None, too_large=""):
     Raises:
         UserError: it cannot be read whole, or is larger.
     """
-    with user_errors(tf.errors.OpError, ShortRead, hint=hint):
+    try:
         num_bytes = stat(path).length
         if most is not None and num_bytes > most:
             raise UserError(f"{path!r} is larger than {most:,} bytes: {too_large}")
         return read(path, num_bytes)
+    except (tf.errors.OpError, ShortRead) as error:
+        raise user_error(error, one_line(error) + hint) from error

@@ -18,7 +18,7 @@ from pipelines.errors import UserError
 
 ORDER_FILE = "order.npy"
 # Pixels. With more, the positions alone would take gigabytes.
-_MOST_SIDE = 4096
+MOST_SIDE = 4096
 
 
 class ByteText:
@@ -155,7 +155,7 @@ def make_codec(config, path):
         return SentencePieceText(_same_file(path, config, "file"), path)
     if name == "image":
         with _of_manifest(path):
-            check_integer("size", config.get("size"), most=_MOST_SIDE)
+            check_integer("size", config.get("size"), most=MOST_SIDE)
         order = config.get("order")
         if order not in image_codec.ORDERS:
             content = _same_file(path, config, "order")

@@ -15,6 +15,8 @@ from pipelines.data.batches import SPLITS, check_split
 from pipelines.errors import UserError
 
 SUFFIX = ".txt"
+# What the folder of a split is called elsewhere.
+_LIKE_SPLITS = (*SPLITS, "training", "valid", "val", "dev", "eval", "testing")
 _CHUNK = 1 << 24  # bytes that are decoded at a time
 # TensorFlow takes over an array without a copy when it starts at a multiple of this.
 _ALIGNMENT = 64
@@ -74,7 +76,8 @@ class Corpus:
                 UTF-8 or unreadable.
         """
         path = os.path.expanduser(os.fspath(path))
-        paths, whole = find_files(path, split)
+        found, whole = find_files(path, split)
+        paths = found.paths
         part = "whole" if whole else split
         # Sizes come first, so that every file can be read straight into its place.
         sizes = files.sizes(paths, path)
@@ -116,7 +119,7 @@ def find_files(path, split):
         split: str.
 
     Returns:
-        Sorted list of paths, and whether the files belong to the split as a whole.
+        `files.Found`, and whether the files belong to the split as a whole.
 
     Raises:
         UserError: unknown split, no such folder, no text files.
@@ -135,10 +138,23 @@ def find_files(path, split):
         )
     if present and split == present[0]:  # once, not for every split
         _name_what_lies_beside(path)
+    if not present:
+        _check_no_split(path)
     found = files.find(folder, (SUFFIX,))
     if not found.paths:
         raise UserError(f"no *.txt files in {folder!r}: each book is a text file named <id>.txt")
-    return found.paths, bool(present)
+    return found, bool(present)
+
+
+def _check_no_split(path):
+    """Refuses folders that seem to be splits: their files would be cut and mixed."""
+    for name in files.listdir(path):
+        plain = name.rstrip("/")
+        if plain.lower() in _LIKE_SPLITS and files.is_folder(name, tf.io.gfile.join(path, plain)):
+            raise UserError(
+                f"{path!r} has a folder {plain!r}: name the folders of splits "
+                f"{', '.join(SPLITS)}, or give another name to what is none"
+            )
 
 
 def _name_what_lies_beside(path):
@@ -176,7 +192,7 @@ def read_text(file, size, part):
     try:
         data = remote.read(file, size)
     except remote.ShortRead as error:
-        raise UserError(
+        raise remote.Away(
             f"{file!r} is not read whole ({error}): wait until it is complete"
         ) from error
     except tf.errors.OpError as error:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from pipelines import remote
+from pipelines.command_line import one_line
 from pipelines.errors import UserError
 
 # Remote buckets answer slowly but many at a time.
@@ -72,6 +73,23 @@ def find(folder, suffixes):
             )
         found[real] = path
     return Found(sorted(found.values()), others)
+
+
+def tell_of_others(folder, others, suffixes):
+    """Says on standard error which files of a folder are left out for their names.
+
+    Args:
+        folder: str.
+        others: see `Found`.
+        suffixes: tuple of str. Of those that are taken.
+    """
+    if others:
+        kinds = ", ".join(sorted(suffix or "no suffix" for suffix in others))
+        print(
+            f"left out: {others.total():,} files in {folder} that are not named "
+            f"{', '.join(suffixes)} ({kinds})",
+            file=sys.stderr,
+        )
 
 
 def check_regular(path):
@@ -157,11 +175,15 @@ def stats(paths, folder, missing=None):
     def look(path):
         try:
             found = remote.stat(path)
-        except tf.errors.OpError as error:
-            if missing is not None and isinstance(error, tf.errors.NotFoundError):
+            # TensorFlow says whole seconds.
+            changed = os.stat(path).st_mtime_ns if _is_local(path) else found.mtime_nsec
+        except (tf.errors.OpError, OSError) as error:
+            if missing is not None and isinstance(
+                error, (tf.errors.NotFoundError, FileNotFoundError)
+            ):
                 return missing
             raise unreadable(path, error) from error
-        return Stat(found.length, found.mtime_nsec)
+        return Stat(found.length, changed)
 
     with concurrent.futures.ThreadPoolExecutor(NUM_THREADS) as executor:
         return list(report(executor.map(look, paths), paths, folder, "sized"))
@@ -183,6 +205,7 @@ def report(results, paths, folder, verb):
 
 
 def unreadable(path, error):
-    """`UserError` of an error of TensorFlow's file system."""
-    reason = " ".join(str(error.message).split())
-    return UserError(f"cannot read {path!r} ({reason}): check that it is there and may be read")
+    """`UserError` of an error of a file system."""
+    reason = one_line(getattr(error, "message", error))
+    message = f"cannot read {path!r} ({reason}): check that it is there and may be read"
+    return remote.user_error(error, message)

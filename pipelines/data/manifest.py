@@ -21,7 +21,7 @@ from pipelines.errors import UserError
 
 FILE = "manifest.json"
 SCHEMA_VERSION = 1
-_REMEDY = "copy the whole folder again, or delete the file and prepare again"
+_REMEDY = "copy the whole folder again, or delete this file and give the same prepare command"
 # How many bytes a token takes, and what reads it in a graph.
 TOKEN_TYPES = {1: tf.uint8, 2: tf.uint16}
 

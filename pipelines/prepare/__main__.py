@@ -4,9 +4,9 @@
 inspect PATH` shows what shards hold: numbers, lengths, and the first documents decoded.
 """
 
+import argparse
 import functools
 import logging
-import os
 import sys
 
 from pipelines import command_line
@@ -36,21 +36,20 @@ def main(arguments=None):
     flags.add_argument("--output", required=True, type=command_line.path, metavar="DIR")
     flags.add_argument(
         "--tokenizer",
-        default="bytes",
         type=command_line.path,
-        help="of text: bytes, or the file of a SentencePiece model",
+        help="of text: bytes, as without it, or the file of a SentencePiece model",
     )
     flags.add_argument(
         "--feature",
         metavar="NAME",
         help="of a tfds: set, the text or image to take; by default book_text, text or image",
     )
-    flags.add_argument("--image_size", type=int, default=64, help="side of images in pixels")
+    flags.add_argument("--image_size", type=int, help="side of images in pixels, 64 if left out")
     flags.add_argument(
         "--order",
-        default="raster",
         type=command_line.path,
-        help="of colour values in images: raster, rgb, or a .npy file with a permutation",
+        help="of colour values in images: raster, as without it, rgb, or a .npy file with a "
+        "permutation",
     )
     flags.add_argument(
         "--transpose",
@@ -82,24 +81,31 @@ def main(arguments=None):
         raise UserError(f"needs Apache Beam: pip install -e '.[prepare]' ({error})") from error
     finally:
         logging.disable(logging.NOTSET)
+    import tensorflow as tf
+
     from pipelines.data import manifest
     from pipelines.prepare import encoders, job, summary
 
     beam_runner.check_flags(beam_flags)
     was_there = manifest.is_set(flags.output)
     shard_bytes = flags.shard_megabytes * 2**20
-    dataset, encoding, found = _find(flags, shard_bytes)
-    encoder = encoders.make_encoder(encoding, flags.tokenizer, flags.image_size, flags.order)
-    made = job.prepare(
-        dataset,
-        found,
-        encoder,
-        flags.output,
-        shard_bytes=shard_bytes,
-        seed=flags.seed,
-        strict=flags.strict,
-        write_all=functools.partial(beam_runner.write_all, encoder=encoder, flags=beam_flags),
-    )
+    # Of folders that go away in the middle, for instance.
+    with command_line.user_errors(tf.errors.OpError):
+        dataset, encoding, found = _find(flags, shard_bytes)
+        given = {name: getattr(flags, name) for name in ("tokenizer", "image_size", "order")}
+        encoder = encoders.make_encoder(
+            encoding, **{name: value for name, value in given.items() if value is not None}
+        )
+        made = job.prepare(
+            dataset,
+            found,
+            encoder,
+            flags.output,
+            shard_bytes=shard_bytes,
+            seed=flags.seed,
+            strict=flags.strict,
+            write_all=functools.partial(beam_runner.write_all, encoder=encoder, flags=beam_flags),
+        )
     summary.show(made)
     if not was_there:
         print(f"wrote {flags.output}")
@@ -117,9 +123,8 @@ def _find(flags, shard_bytes):
         # Imported for sets of it alone: it takes seconds.
         from pipelines.prepare import tfds_source
 
-        folder = os.path.expanduser(flags.input)
         name = name.removeprefix(documents.TFDS)
-        return tfds_source.find(name, folder, flags.feature, shard_bytes)
+        return tfds_source.find(name, flags.input, flags.feature, shard_bytes)
     if flags.feature:
         raise UserError(f"--feature is of --dataset={documents.TFDS}… alone: leave it out")
     found = documents.find(name, flags.input)
@@ -131,7 +136,10 @@ def _find(flags, shard_bytes):
 
 
 def _factors(text):
-    return [float(part) for part in text.split(",")]
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be numbers with commas, got {text!r}") from error
 
 
 def _inspect(arguments):
@@ -164,7 +172,7 @@ def _tokenizer(arguments):
     flags.add_argument("--sentences", type=int, default=1_000_000, help="lines to learn from")
     flags = flags.parse_args(arguments)
     check_integer("--vocab_size", flags.vocab_size, least=270, most=2**16 + 3)
-    check_integer("--sentences", flags.sentences)
+    check_integer("--sentences", flags.sentences, least=101)  # SentencePiece's own least
 
     from pipelines.prepare import tokenizer
 

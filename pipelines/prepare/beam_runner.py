@@ -75,8 +75,8 @@ def _runner_errors(flags):
         if not flags:  # then it is no setting of theirs
             raise
         raise UserError(
-            f"the runner of {' '.join(flags)} stopped ({one_line(error)}): what is written stays, "
-            "and the same command goes on"
+            f"the runner of {' '.join(flags)} stopped ({one_line(error)}): what is written stays "
+            "for another try"
         ) from error
 
 

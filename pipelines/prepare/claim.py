@@ -4,6 +4,8 @@ A file names the set that is being written, by its fingerprint. Whoever starts t
 the one before may have been killed; who finds it taken stops before it writes anything more.
 """
 
+import re
+
 import tensorflow as tf
 
 from pipelines import remote
@@ -27,11 +29,16 @@ def take(folder, fingerprint):
         fingerprint: str. Of the set.
 
     Raises:
-        UserError: the folder cannot be written to.
+        UserError: the folder cannot be written to, or holds a file of that name from elsewhere.
     """
+    path = tf.io.gfile.join(folder, FILE)
     with user_errors(tf.errors.OpError):
         tf.io.gfile.makedirs(folder)
-    write_text(tf.io.gfile.join(folder, FILE), fingerprint)
+        if tf.io.gfile.exists(path) and not re.fullmatch(b"[0-9a-f]{64}", remote.content(path)):
+            raise UserError(
+                f"{path!r} was not written here: move it away, or give another --output"
+            )
+    write_text(path, fingerprint)
 
 
 def check(folder, fingerprint):
@@ -45,16 +52,39 @@ def check(folder, fingerprint):
         Taken: it is.
     """
     if manifest.is_set(folder):
-        holder = manifest.load(folder).fingerprint
+        _check_holder(folder, manifest.load(folder).fingerprint, fingerprint)
     else:
-        holder = remote.content(tf.io.gfile.join(folder, FILE)).decode(errors="replace")
+        _check_claim(folder, fingerprint)
+
+
+def release(folder, fingerprint):
+    """Ends it, when the manifest is written; or takes the manifest back.
+
+    Args:
+        folder: str.
+        fingerprint: str. Of the set.
+
+    Raises:
+        Taken: somebody has taken the folder just before, and may have written over its shards.
+    """
+    try:
+        _check_claim(folder, fingerprint)
+    except Taken:
+        remove_if_there(tf.io.gfile.join(folder, manifest.FILE))
+        raise
+    remove_if_there(tf.io.gfile.join(folder, FILE))
+
+
+def _check_claim(folder, fingerprint):
+    path = tf.io.gfile.join(folder, FILE)
+    # The same command elsewhere may have ended it, for the same set.
+    if tf.io.gfile.exists(path):
+        _check_holder(folder, remote.content(path).decode(errors="replace"), fingerprint)
+
+
+def _check_holder(folder, holder, fingerprint):
     if holder != fingerprint:
         raise Taken(
             f"another command, with other settings or files, prepares shards in {folder!r} too: "
             "give each an --output of its own"
         )
-
-
-def release(folder):
-    """Ends it, when the set is complete."""
-    remove_if_there(tf.io.gfile.join(folder, FILE))

@@ -1,9 +1,13 @@
 """The raw data that there is: which files are documents of which split."""
 
+import collections
 import csv
+import fnmatch
 import hashlib
 import io
+import itertools
 import os
+import posixpath
 import re
 import sys
 from typing import NamedTuple
@@ -83,11 +87,27 @@ def find_text(folder):
     """
     present = [name for name in SPLITS if tf.io.gfile.isdir(tf.io.gfile.join(folder, name))]
     # Of files without a split, the same rest would be validation and test.
-    documents = {}
+    documents, others = {}, collections.Counter()
     for split in present or ("train", "validation"):
-        paths, whole = corpus.find_files(folder, split)
-        documents[split] = _documents(folder, paths, "whole" if whole else split)
+        found, whole = corpus.find_files(folder, split)
+        documents[split] = _documents(folder, found.paths, "whole" if whole else split)
+        others = others + found.others if whole else found.others
+    files.tell_of_others(folder, others, (corpus.SUFFIX,))
+    if present:
+        _check_held_out(documents)
     return documents
+
+
+def _check_held_out(documents):
+    """Refuses a text to train on that another split holds as well, by a link."""
+    others = [documents[split] for split in documents if split != "train"]
+    train = {os.path.realpath(d.path): d.path for d in documents.get("train", ())}
+    for document in itertools.chain.from_iterable(others):
+        if found := train.get(os.path.realpath(document.path)):
+            raise UserError(
+                f"{found!r} and {document.path!r} are the same file, by a link: what is trained on "
+                "must not be measured on, remove the link"
+            )
 
 
 def _documents(folder, paths, part="whole", missing=_NOTHING):
@@ -115,13 +135,7 @@ def find_images(folder):
     paths, others = files.find(folder, _IMAGES)
     if not paths:
         raise UserError(f"no images in {folder!r}: they are named {', '.join(_IMAGES)}")
-    if others:
-        kinds = ", ".join(sorted(suffix or "no suffix" for suffix in others))
-        print(
-            f"left out: {others.total():,} files in {folder} that are not named "
-            f"{', '.join(_IMAGES)} ({kinds})",
-            file=sys.stderr,
-        )
+    files.tell_of_others(folder, others, _IMAGES)
     every = _documents(folder, paths)
     splits = [_split_of(document.name) for document in every]
     if not any(splits):
@@ -147,7 +161,9 @@ def find_music(folder):
     Raises:
         UserError: no table, or more than one, a split that there is not, or a file that is missing.
     """
-    tables = sorted(tf.io.gfile.glob(tf.io.gfile.join(folder, "maestro-v*.csv")))
+    # Not by gfile.glob: the folder's own name may hold what that takes for a pattern.
+    names = files.listdir(folder) if tf.io.gfile.isdir(folder) else []
+    tables = [tf.io.gfile.join(folder, name) for name in fnmatch.filter(names, "maestro-v*.csv")]
     if len(tables) != 1:
         raise UserError(
             f"{folder!r} holds {len(tables)} tables maestro-v*.csv, not one: give MAESTRO's folder"
@@ -156,6 +172,13 @@ def find_music(folder):
     paths = [tf.io.gfile.join(folder, name) for name in splits]
     for path in paths:
         files.check_regular(path)
+    beside = set(files.find(folder, (".mid", ".midi")).paths) - set(paths)
+    if beside:
+        print(
+            f"left out: {len(beside):,} MIDI files in {folder} that its table does not name, such "
+            f"as {min(beside)!r}",
+            file=sys.stderr,
+        )
     documents = {}
     # A table that promises more than there is, is a copy that is not done.
     found = _documents(folder, paths, missing=None)
@@ -176,6 +199,8 @@ def _splits_in_table(table):
             name, split = row["midi_filename"], row["split"]
             if not name or split not in SPLITS:
                 raise ValueError(f"row {number} has the file {name!r} in the split {split!r}")
+            if name.startswith("/") or posixpath.normpath(name) != name or ".." in name.split("/"):
+                raise ValueError(f"row {number} names {name!r}, no plain path within the folder")
             if name in splits:
                 raise ValueError(f"row {number} names {name!r} again")
             splits[name] = split
@@ -216,4 +241,4 @@ def find(dataset, folder):
     """
     if dataset not in FINDERS:
         raise UserError(f"unknown --dataset={dataset}: choose {', '.join(FINDERS)}, {TFDS}NAME")
-    return FINDERS[dataset](os.path.expanduser(folder).rstrip("/") or "/")
+    return FINDERS[dataset](folder.rstrip("/") or "/")

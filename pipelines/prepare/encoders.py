@@ -131,12 +131,13 @@ class ImageEncoder:
     ends = False
 
     def __init__(self, size, order):
-        check_integer("--image_size", size)
+        check_integer("--image_size", size, most=codecs.MOST_SIDE)
         self.size, self.order = size, order
         self.files = {}
         if order not in image_codec.ORDERS:
             hint = f" (--order={order} is neither {' nor '.join(image_codec.ORDERS)})"
-            with user_errors(ValueError, TypeError, EOFError, hint=hint):
+            # Of bytes that are no array it raises whatever its parsers do.
+            with user_errors(Exception, hint=hint):
                 self.order = np.load(io.BytesIO(remote.content(order, hint)), allow_pickle=False)
                 self.order = image_codec.order(size, self.order)
             stream = io.BytesIO()
@@ -190,20 +191,24 @@ def count_words(data):
     return count
 
 
-def make_encoder(dataset, tokenizer="bytes", image_size=64, order="raster"):
+def make_encoder(dataset, **options):
     """The encoder for a data set.
 
     Args:
         dataset: str.
-        tokenizer: str. Of text: "bytes" or the path of a SentencePiece model.
-        image_size: int. Of images.
-        order: str. Of images.
+        options: `tokenizer` (str) of text: "bytes", as without it, or the path of a SentencePiece
+            model; `image_size` (int, 64 without it) and `order` (str, "raster") of images.
 
     Raises:
-        UserError: a tokenizer or an order that cannot be read.
+        UserError: a tokenizer or an order that cannot be read, or an option of other data.
     """
+    known = {"imagenet64": ("image_size", "order"), "maestro": ()}.get(dataset, ("tokenizer",))
+    for name in options:
+        if name not in known:
+            raise UserError(f"--{name} is not of this data ({dataset}): leave it out")
     if dataset == "imagenet64":
-        return ImageEncoder(image_size, order)
+        return ImageEncoder(options.get("image_size", 64), options.get("order", "raster"))
     if dataset == "maestro":
         return PerformanceEncoder()
+    tokenizer = options.get("tokenizer", "bytes")
     return ByteEncoder() if tokenizer == "bytes" else SentencePieceEncoder(tokenizer)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from pipelines import remote
 from pipelines.checkpoints import write_bytes, write_text
-from pipelines.command_line import user_errors
+from pipelines.command_line import one_line, user_errors
 from pipelines.data import manifest
 from pipelines.data.manifest import Manifest, Shard
 from pipelines.errors import UserError
@@ -46,6 +46,7 @@ def prepare(dataset, documents, encoder, folder, shard_bytes, seed, strict, writ
     if found := _complete(folder, fingerprint):
         return found
     claim.take(folder, fingerprint)
+    _check_beside(folder, encoder.files)
     # Completed in between, by somebody who had it before.
     if found := _complete(folder, fingerprint):
         return found
@@ -75,8 +76,16 @@ def prepare(dataset, documents, encoder, folder, shard_bytes, seed, strict, writ
     for name, content in encoder.files.items():
         write_bytes(tf.io.gfile.join(folder, name), content)
     write_text(tf.io.gfile.join(folder, manifest.FILE), made.to_json())
-    claim.release(folder)
+    claim.release(folder, fingerprint)
     return made
+
+
+def _check_beside(folder, contents):
+    """Refuses to write over what lies there under a name of ours and says something else."""
+    for name, content in contents.items():
+        path = tf.io.gfile.join(folder, name)
+        if tf.io.gfile.exists(path) and remote.content(path) != content:
+            raise UserError(f"{path!r} is another one: move it away, or give another --output")
 
 
 def _complete(folder, fingerprint):
@@ -90,7 +99,15 @@ def _complete(folder, fingerprint):
             f"{folder!r} holds other shards (of {found.dataset}, or with other settings or files, "
             "or files that were written anew since): give another --output, or remove that one"
         )
+    try:
+        manifest.check_files(folder, [shard for group in found.splits.values() for shard in group])
+    except UserError as error:
+        print(f"{one_line(error)}: what is missing is prepared again now", file=sys.stderr)
+        tf.io.gfile.remove(tf.io.gfile.join(folder, manifest.FILE))
+        return None
     print(f"{folder} is complete already", file=sys.stderr)
+    if any(shard.skipped for shards in found.splits.values() for shard in shards):
+        print("what was left out then is tried again in another --output alone", file=sys.stderr)
     return found
 
 

@@ -26,6 +26,8 @@ _TEMPORARY = ".writing-"
 # Of a document: Protocol Buffers end at 2 GiB.
 _MOST_BYTES = 2**31 - 2**16
 _SHARD = re.compile(rf"({'|'.join(SPLITS)})-\d{{5,}}-of-\d{{5,}}\.tfrecord")
+# What ends the name of a shard that is being written, or of a report.
+_UNFINISHED = re.compile(r"\.(writing|json\.unfinished)-[0-9a-f]{32}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +104,7 @@ def write(plan, encoder):
         `Shard`.
 
     Raises:
-        UserError: a document that cannot be read, if the plan is strict.
+        UserError: a document that cannot be read, if the plan is strict, or not now.
         claim.Taken: the folder is another set's by now.
         remote.ShortRead: a source that breaks off; another try may find it whole.
     """
@@ -150,6 +152,8 @@ def _write_records(plan, encoder, path):
                         f"{document.name!r} takes {encoded.tokens.nbytes:,} bytes as tokens, and a "
                         f"record holds {_MOST_BYTES:,}: split it"
                     )
+            except remote.Away:
+                raise  # it is no fault of the document, and is there the next time
             except UserError as error:
                 if plan.strict:
                     raise UserError(f"{error} (without --strict it is left out)") from error
@@ -186,7 +190,7 @@ def forget(plans):
     """Removes reports of shards that are to be written: of a set that was never completed."""
     folder = plans[0].folder
     for name in {plan.file + REPORT for plan in plans} & set(tf.io.gfile.listdir(folder)):
-        tf.io.gfile.remove(tf.io.gfile.join(folder, name))
+        remove_if_there(tf.io.gfile.join(folder, name))
 
 
 def clean(folder, plans):
@@ -204,9 +208,13 @@ def clean(folder, plans):
         for name in names
         if _SHARD.fullmatch(name.removesuffix(REPORT)) and name.endswith(REPORT)
     } - kept
-    left = {name for name in names if _TEMPORARY in name}
+    left = {
+        name
+        for name in names
+        if (end := _UNFINISHED.search(name)) and _SHARD.fullmatch(name[: end.start()])
+    }
     for name in left | others & names | {other + REPORT for other in others}:
-        tf.io.gfile.remove(tf.io.gfile.join(folder, name))
+        remove_if_there(tf.io.gfile.join(folder, name))
 
 
 def _record(name, tokens):

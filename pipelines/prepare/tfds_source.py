@@ -6,7 +6,6 @@ that code would ask a public bucket about what is not there.
 
 import difflib
 import functools
-import re
 import sys
 from itertools import pairwise
 from typing import NamedTuple
@@ -120,8 +119,7 @@ class Range(NamedTuple):
             for index, example in enumerate(data.as_numpy_iterator(), self.start):
                 yield Example(f"{self.split}[{index}]", example[self.feature])
         except tf.errors.OpError as error:
-            # Without the names of nodes and operations around it.
-            reason = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", one_line(error.message))
+            reason = one_line(error.message)
             raise remote.ShortRead(
                 f"{self.name} cannot be read whole from {self.directory!r} ({reason}): copy the "
                 "set again, or build it anew"
@@ -245,7 +243,7 @@ def _ranges(directory, split, feature, shard_bytes):
     # The sizes of files rather than `num_bytes`: that may be 0, and a file may be missing.
     size = sum(files.sizes([str(path) for path in split.filepaths], directory))
     count = split.num_examples
-    number = min(count, max(1, round(size / shard_bytes)))
+    number = max(1, round(min(count, size / shard_bytes)))
     cuts = [count * index // number for index in range(number + 1)]
     ends = [size * cut // count for cut in cuts]
     return [

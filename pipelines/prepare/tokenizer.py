@@ -1,13 +1,17 @@
 """A SentencePiece model of a folder's training text."""
 
 import io
+import os
 import random
+import sys
 
 import sentencepiece
+import tensorflow as tf
 
+from pipelines import remote
 from pipelines.checkpoints import write_bytes
-from pipelines.command_line import user_errors
-from pipelines.data import corpus
+from pipelines.command_line import printable, user_errors
+from pipelines.errors import UserError
 from pipelines.prepare import documents
 
 # SentencePiece passes over longer lines.
@@ -30,9 +34,18 @@ def train(folder, output, vocab_size, sentences, seed=0):
     Raises:
         UserError: no text, too little of it, or a file that cannot be written.
     """
-    files = documents.find("text", folder)["train"]
+    # First, as learning takes minutes.
+    with user_errors(tf.errors.OpError):
+        if tf.io.gfile.isdir(output):
+            raise UserError(f"{output!r} is a folder: name a file in it, such as books.model")
+        if parent := os.path.dirname(output):
+            tf.io.gfile.makedirs(parent)
+    files = documents.find("text", folder).get("train")
+    if not files:
+        raise UserError(f"{folder!r} has no folder train: pieces are learnt from its text alone")
     model = io.BytesIO()
-    with user_errors(RuntimeError, hint=" (--vocab_size must fit the text)"):
+    hint = " (give another --vocab_size, or more text)"
+    with user_errors(RuntimeError, hint=hint):
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(_sample(files, sentences, random.Random(seed))),
             model_writer=model,
@@ -56,7 +69,13 @@ def _sample(files, number, draw):
     """At most so many lines, each as likely as another (Vitter's algorithm R)."""
     kept, seen = [], 0
     for document in files:
-        text = corpus.read_text(document.path, document.size, document.part).decode()
+        try:
+            text = document.text().decode()
+        except remote.Away:
+            raise
+        except UserError as error:  # as it would be left out of the shards
+            print(printable(f"skipped {document.name}: {error}", keep=""), file=sys.stderr)
+            continue
         for line in text.splitlines():
             for start in range(0, len(line), _MOST_BYTES // 4):
                 seen += 1

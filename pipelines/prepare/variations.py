@@ -9,6 +9,8 @@ from pipelines.errors import UserError
 from pipelines.prepare.documents import Document
 
 _MOST_SEMITONES = 12
+# Beyond, 10 ms are no longer short beside a note, or long beside a pause.
+_PACES = (0.1, 10.0)
 
 
 class Variation(NamedTuple):
@@ -28,8 +30,8 @@ class Variation(NamedTuple):
 
     @property
     def version(self):
-        """As of the document."""
-        return self.document.version
+        """As of the document, and what was changed."""
+        return *self.document.version, self.semitones, self.factor
 
     @property
     def size(self):
@@ -69,7 +71,9 @@ def vary(documents, semitones=0, factors=()):
     check_integer("--transpose", semitones, least=0, most=_MOST_SEMITONES)
     paces = [1.0, *factors]
     for factor in factors:
-        check_number("--stretch", factor, above=True)
+        check_number("--stretch", factor, least=_PACES[0])
+        if factor > _PACES[1]:
+            raise UserError(f"--stretch can be at most {_PACES[1]}, got {factor}")
     if len(set(paces)) < len(paces):
         raise UserError("--stretch names a factor twice, or 1, which is there in any case")
     changes = [
@@ -81,6 +85,6 @@ def vary(documents, semitones=0, factors=()):
     varied = list(documents)
     for document in documents:
         for key, pace in changes:
-            name = f"{document.name} ({key:+} semitones, ×{pace:g})"
+            name = f"{document.name} ({key:+} semitones, ×{str(pace).removesuffix('.0')})"
             varied.append(Variation(name, document, key, pace))
     return varied

@@ -24,7 +24,7 @@ def folders(tmp_path_factory):
         tokenizer.train(str(folder / "books"), str(folder / f"{name}.model"), size, 1000)
     # Of the size of the first, from other text.
     tokenizer.train(str(folder / "books/validation"), str(folder / "c.model"), 300, 1000)
-    encoder = encoders.make_encoder("pg19", str(folder / "a.model"))
+    encoder = encoders.make_encoder("pg19", tokenizer=str(folder / "a.model"))
     shards.prepare(folder / "books", folder / "pieces", encoder=encoder)
     return folder
 
@@ -167,7 +167,7 @@ def test_a_run_goes_on_with_its_own_shards_alone(folders, tmp_path, capsys):
 @pytest.mark.parametrize("main", [train.main, evaluate.main, generate.main, export.main])
 def test_ids_of_another_tokenizer_are_refused(folders, tmp_path, capsys, main):
     # As many pieces, but others.
-    encoder = encoders.make_encoder("pg19", str(folders / "c.model"))
+    encoder = encoders.make_encoder("pg19", tokenizer=str(folders / "c.model"))
     shards.prepare(folders / "books", tmp_path / "set", encoder=encoder)
     run, output = tmp_path / "run", tmp_path / "output"
     arguments = flags(folders / "pieces", run)

@@ -78,6 +78,46 @@ def test_a_colour_of_the_palette_may_be_transparent():
     assert read.tolist() == [[[255, 255, 255], [100, 110, 120]]] * 2
 
 
+def chunk(name, content):
+    crc = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", crc)
+
+
+def png(depth, colour, key, sample, width=1, height=1):
+    """A PNG of one pixel, as its specification writes it, that makes a colour transparent."""
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+        + (chunk(b"tRNS", struct.pack(f">{len(key)}H", *key)) if key else b"")
+        + chunk(b"IDAT", zlib.compress(b"\0" + sample))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(
+    ("depth", "key", "sample", "grey"),
+    [
+        (16, 300, struct.pack(">H", 300), 255),
+        (16, 300, struct.pack(">H", 301), 1),
+        (8, 7, bytes([7]), 255),
+        (8, 7, bytes([8]), 8),
+        (4, 3, bytes([0x30]), 255),
+        (4, 3, bytes([0x40]), 68),
+        (2, 1, bytes([0b01_000000]), 255),
+        (2, 1, bytes([0b10_000000]), 170),
+    ],
+)
+def test_a_shade_of_grey_may_be_transparent(depth, key, sample, grey):
+    assert image_files.read(png(depth, 0, [key], sample), 1).tolist() == [[[grey] * 3]]
+
+
+def test_a_colour_may_be_transparent_if_pillow_keeps_all_of_it():
+    read = image_files.read(png(8, 2, [1, 2, 3], bytes([1, 2, 3])), 1)
+    assert read.tolist() == [[[255, 255, 255]]]
+    with pytest.raises(UserError, match="a colour of 16 bits transparent"):
+        image_files.read(png(16, 2, [1, 2, 3], struct.pack(">HHH", 1, 2, 3)), 1)
+
+
 def test_jpegs():
     for image, colour in (
         (flat((200, 30, 90)), [200, 30, 90]),
@@ -107,12 +147,7 @@ def test_of_an_animation_the_first_frame_is_read(kind):
 
 
 def png_that_claims(width, height):
-    def chunk(name, data):
-        check = zlib.crc32(name + data)
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", check)
-
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return png(8, 2, b"", b"", width, height)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines import remote
+from pipelines.errors import UserError
 
 
 @pytest.fixture
@@ -57,3 +58,19 @@ def test_another_size_is_an_error(path, monkeypatch):
     assert remote.read(path, 4) == b"four"
     with pytest.raises(remote.ShortRead, match="4 bytes came of 5"):
         remote.read(path, 5)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_away"),
+    [
+        (tf.errors.UnavailableError, True),
+        (tf.errors.InternalError, True),
+        (tf.errors.NotFoundError, False),
+        (tf.errors.PermissionDeniedError, False),
+    ],
+)
+def test_what_may_pass_is_told_from_what_will_not(path, monkeypatch, error, is_away):
+    stumble(monkeypatch, error, 9)
+    with pytest.raises(UserError, match="no luck") as caught:
+        remote.content(path)
+    assert isinstance(caught.value, remote.Away) == is_away

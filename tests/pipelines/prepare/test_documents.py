@@ -99,6 +99,9 @@ TABLE = "canonical_title,split,midi_filename\nA,train,1.mid\n"
         (TABLE + "B,test\n", "row 3 has the file None in the split 'test'"),
         (TABLE + "B,test,\n", "row 3 has the file '' in the split 'test'"),
         (TABLE + "B,dev,1.mid\n", "row 3 has the file '1.mid' in the split 'dev'"),
+        (TABLE + "A,train,./1.mid\n", "row 3 names './1.mid', no plain path within"),
+        (TABLE + "A,train,../1.mid\n", "row 3 names '../1.mid', no plain path within"),
+        (TABLE + "A,train,/etc/passwd\n", "row 3 names '/etc/passwd', no plain path within"),
         (TABLE + "A,train,1.mid\n", "row 3 names '1.mid' again"),
         (TABLE + "A,test,1.mid\n", "row 3 names '1.mid' again"),
         (TABLE + "B,test," + "m" * 200_000 + "\n", "field larger than field limit"),
@@ -111,7 +114,38 @@ TABLE = "canonical_title,split,midi_filename\nA,train,1.mid\n"
 )
 def test_a_table_that_is_no_whole_one_is_refused(tmp_path, table, message):
     write(tmp_path, "1.mid")
-    os.mkfifo(tmp_path / "pipe.mid")
+    if "pipe" in table:
+        os.mkfifo(tmp_path / "pipe.mid")
     (tmp_path / "maestro-v3.0.0.csv").write_text(table)
     with pytest.raises(UserError, match=message):
         documents.find("maestro", str(tmp_path))
+
+
+def test_music_beside_the_table_is_named(tmp_path, capsys):
+    folder = tmp_path / "mae [copy]"
+    write(folder, "1.mid", "2004/2.midi")
+    (folder / "maestro-v3.0.0.csv").write_text(TABLE)
+    assert names(documents.find("maestro", str(folder))) == {"train": ["1.mid"]}
+    assert "left out: 1 MIDI files" in (said := capsys.readouterr().err) and "2.midi" in said
+
+
+def test_text_of_other_names_is_told_of(tmp_path, capsys):
+    write(tmp_path, "train/1.txt", "train/2.md", "test/3.txt.gz", "test/4.txt")
+    documents.find("pg19", str(tmp_path))
+    assert "left out: 2 files" in (said := capsys.readouterr().err) and "(.gz, .md)" in said
+
+
+@pytest.mark.parametrize("folder", ["Train", "valid", "dev"])
+def test_folders_that_seem_to_be_splits_are_refused(tmp_path, folder):
+    write(tmp_path, f"{folder}/1.txt", "2.txt")
+    with pytest.raises(UserError, match=f"has a folder '{folder}': name the folders of splits"):
+        documents.find("pg19", str(tmp_path))
+
+
+@pytest.mark.parametrize("link", ["test", "validation/2.txt"])
+def test_a_text_to_train_on_is_in_no_other_split(tmp_path, link):
+    write(tmp_path, "train/1.txt", "validation/3.txt")
+    target = "train" if link == "test" else "../train/1.txt"
+    (tmp_path / link).symlink_to(target)
+    with pytest.raises(UserError, match="are the same file, by a link: what is trained on"):
+        documents.find("pg19", str(tmp_path))

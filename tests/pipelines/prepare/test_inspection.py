@@ -101,7 +101,7 @@ def test_texts_come_back(books, tmp_path, capsys, pieces):
     if pieces:
         shards.write_books(tmp_path / "some", (3000,))
         tokenizer.train(str(tmp_path / "some"), str(tmp_path / "a.model"), 320, 1000)
-        encoder = encoders.make_encoder("pg19", str(tmp_path / "a.model"))
+        encoder = encoders.make_encoder("pg19", tokenizer=str(tmp_path / "a.model"))
         folder = tmp_path / "shards"
         shards.prepare(books / "books", folder, encoder=encoder)
     inspect(folder, "--examples=100", f"--output={tmp_path / 'new/out'}")

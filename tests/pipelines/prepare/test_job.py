@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 
+from pipelines import image_files
 from pipelines.data import ShardsTask, manifest
 from pipelines.errors import UserError
-from pipelines.prepare import job
+from pipelines.prepare import claim, encoders, job
 from tests.pipelines import shards
 
 
@@ -123,6 +125,57 @@ def test_two_at_once_with_the_same_settings_are_one(tmp_path, books, monkeypatch
 
     monkeypatch.setattr(job, "write", start_another)
     assert shards.prepare(books, tmp_path / "out", shard_bytes=300) == second[0]
+
+
+@pytest.mark.parametrize("harm", ["gone", "cut"])
+def test_a_shard_that_was_lost_is_written_again(tmp_path, books, capsys, harm):
+    made = shards.prepare(books, tmp_path / "out")
+    file = tmp_path / "out" / made.splits["train"][0].file
+    whole = file.read_bytes()
+    file.unlink() if harm == "gone" else file.write_bytes(whole[:-1])
+    assert shards.prepare(books, tmp_path / "out") == made
+    assert str(file) in (said := capsys.readouterr().err) and "prepared again now" in said
+    assert file.read_bytes() == whole
+    assert not (tmp_path / "out" / claim.FILE).exists()
+
+
+def test_a_folder_that_is_taken_when_the_manifest_is_written_is_no_set(
+    tmp_path, books, monkeypatch
+):
+    """The other command may have written over the shards since they were looked at."""
+    write_text = job.write_text
+
+    def take_before(path, text):
+        claim.take(str(tmp_path / "out"), "1" * 64)
+        write_text(path, text)
+
+    monkeypatch.setattr(job, "write_text", take_before)
+    with pytest.raises(claim.Taken):
+        shards.prepare(books, tmp_path / "out")
+    assert not manifest.is_set(tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", [claim.FILE, "order.npy"])
+def test_files_from_elsewhere_are_not_written_over(tmp_path, books, name):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("mine")
+    order = np.arange(12)[::-1]
+    np.save(tmp_path / "mine.npy", order)
+    for folder in ("train", "valid"):
+        (tmp_path / "images" / folder).mkdir(parents=True)
+        image_files.write_grid(np.zeros((1, 2, 2, 3), "uint8"), tmp_path / f"images/{folder}/1.png")
+    encoder = encoders.make_encoder("imagenet64", image_size=2, order=str(tmp_path / "mine.npy"))
+    with pytest.raises(UserError, match=f"{name}' .*give another --output"):
+        shards.prepare(tmp_path / "images", tmp_path / "out", dataset="imagenet64", encoder=encoder)
+    assert (tmp_path / "out" / name).read_text() == "mine"
+
+
+def test_what_was_left_out_is_said_not_to_be_tried_again(tmp_path, books, capsys):
+    (books / "train/000.txt").write_bytes(b"\xff")
+    shards.prepare(books, tmp_path / "out")
+    capsys.readouterr()
+    shards.prepare(books, tmp_path / "out")
+    assert "tried again in another --output alone" in capsys.readouterr().err
 
 
 def test_what_another_set_left_unfinished_is_cleared_away(tmp_path, books, monkeypatch):

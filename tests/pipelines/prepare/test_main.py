@@ -57,6 +57,11 @@ def test_books_are_prepared_and_looked_at(tmp_path):
         (["--tokenizer=morse"], "--tokenizer is bytes, or a model file"),
         (["--dataset=pg18"], "unknown --dataset=pg18"),
         (["--strict"], "is not UTF-8"),
+        (["--order=raster"], "--order is not of this data .pg19.: leave it out"),
+        (
+            ["--dataset=imagenet64", "--tokenizer=bytes"],
+            "no images|--tokenizer is not of this data",
+        ),
         (["--shard_megabytes=nan"], "--shard_megabytes must be positive"),
     ],
 )

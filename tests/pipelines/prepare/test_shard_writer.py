@@ -1,5 +1,6 @@
 """Shards hold every document once, in an order of their own, and are bytes that follow from it."""
 
+import dataclasses
 import json
 import os
 
@@ -22,15 +23,19 @@ def encode(document):
     return Encoded(np.arange(document.size, dtype=np.uint16), document.size, 2)
 
 
+SET, ANOTHER = "0" * 64, "1" * 64
+
+
 @pytest.fixture
 def folder(tmp_path):
-    claim.take(str(tmp_path), "")
+    claim.take(str(tmp_path), SET)
     return tmp_path
 
 
 def plan(sizes, folder="nowhere", shard_bytes=10, seed=0, strict=False, names="book"):
     files = [Document(f"{names}{n}", f"/{n}", "whole", size, 0) for n, size in enumerate(sizes)]
-    return shard_writer.plan(str(folder), "train", files, shard_bytes, seed, [], strict)
+    plans = shard_writer.plan(str(folder), "train", files, shard_bytes, seed, [], strict)
+    return [dataclasses.replace(plan, of_set=SET) for plan in plans]
 
 
 def records(path):
@@ -109,6 +114,7 @@ def test_what_is_not_whole_is_done_again(folder, how):
 def test_broken_documents_are_left_out_and_named(folder):
     files = [Document(name, f"/{name}", "whole", 4, 0) for name in ("good", "broken1", "broken2")]
     (one,) = shard_writer.plan(str(folder), "train", files, 100, 0, [], False)
+    one = dataclasses.replace(one, of_set=SET)
     shard = shard_writer.write(one, encode)
     assert shard.documents == 1
     assert shard.skipped == {"broken1": "broken1 is broken", "broken2": "broken2 is broken"}
@@ -125,6 +131,7 @@ def test_a_document_that_no_record_can_hold_is_left_out(folder, monkeypatch):
 def test_strict_stops_at_a_broken_document(folder):
     files = [Document(name, f"/{name}", "whole", 4, 0) for name in ("good", "broken1")]
     (one,) = shard_writer.plan(str(folder), "train", files, 100, 0, [], True)
+    one = dataclasses.replace(one, of_set=SET)
     with pytest.raises(UserError, match="broken1 is broken"):
         shard_writer.write(one, encode)
     assert not (folder / one.file).exists()
@@ -136,16 +143,36 @@ def test_what_killed_writers_left_is_removed(folder):
     """Of a set with other settings too; what has no report beside it may be anybody's."""
     (one,) = plan([3], folder)
     shard_writer.write(one, encode)
-    (folder / f"{one.file}.writing-abc").write_bytes(b"half")
+    for left in (f"{one.file}.writing-{SET[:32]}", f"{one.file}.json.unfinished-{SET[:32]}"):
+        (folder / left).write_bytes(b"half")
     for other in plan([30, 30], folder):
         shard_writer.write(other, encode)
-    kept = ["notes.tfrecord", "train-00000-of-00009.tfrecord", "test-00000-of-00001.json"]
+    (folder / "my.writing-stuff").mkdir()
+    kept = [
+        "my.writing-2024.txt",
+        f"books.writing-{SET[:32]}",
+        "notes.tfrecord",
+        "train-00000-of-00009.tfrecord",
+        "test-00000-of-00001.json",
+    ]
     for name in kept:
         (folder / name).write_bytes(b"")
     shard_writer.clean(str(folder), [one])
     ours = [claim.FILE, one.file, one.file + shard_writer.REPORT]
-    assert sorted(os.listdir(folder)) == sorted([*kept, *ours])
+    assert sorted(os.listdir(folder)) == sorted([*kept, *ours, "my.writing-stuff"])
     assert json.loads((folder / (one.file + shard_writer.REPORT)).read_text())
+
+
+def test_what_cannot_be_read_now_stops_a_shard(folder):
+    """Left out, it would stay out: the set would be complete."""
+    (one,) = plan([3, 5], folder)
+
+    def fail(document):
+        raise remote.Away("the bucket does not answer")
+
+    with pytest.raises(UserError, match="does not answer"):
+        shard_writer.write(one, fail)
+    assert os.listdir(folder) == [claim.FILE]
 
 
 def test_a_shard_that_fails_leaves_no_half(folder):
@@ -164,7 +191,7 @@ def test_nothing_is_written_over_another_set(folder):
     (one,) = plan([3, 5], folder)
 
     def encode_while_another_starts(document):
-        claim.take(str(folder), "another")
+        claim.take(str(folder), ANOTHER)
         return encode(document)
 
     with pytest.raises(claim.Taken, match="another command, with other settings or files"):

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 
 import pytest
 from hypothesis import given, settings
@@ -27,7 +28,7 @@ def folder(tmp_path_factory):
             lines = (" ".join(draw.choices(WORDS, k=12)) for _ in range(40))
             (folder / "books" / split / f"{number}.txt").write_text("\n".join(lines) + "\r\n ")
     tokenizer.train(str(folder / "books"), str(folder / "a.model"), 290, 1000)
-    encoder = encoders.make_encoder("pg19", str(folder / "a.model"))
+    encoder = encoders.make_encoder("pg19", tokenizer=str(folder / "a.model"))
     shards.prepare(folder / "books", folder / "shards", encoder=encoder)
     return folder
 
@@ -74,7 +75,7 @@ def test_every_document_comes_back_from_its_shard(folder):
 
 def test_another_tokenizer_is_refused(folder, tmp_path):
     tokenizer.train(str(folder / "books"), str(tmp_path / "b.model"), 285, 1000)
-    encoder = encoders.make_encoder("pg19", str(folder / "a.model"))
+    encoder = encoders.make_encoder("pg19", tokenizer=str(folder / "a.model"))
     shards.prepare(folder / "books", tmp_path / "shards", encoder=encoder)
     (tmp_path / "shards/tokenizer.model").write_bytes((tmp_path / "b.model").read_bytes())
     with pytest.raises(UserError, match="is not the file that the shards were made with"):
@@ -84,7 +85,7 @@ def test_another_tokenizer_is_refused(folder, tmp_path):
 def test_text_that_would_not_come_back_is_left_out(folder, tmp_path):
     shards.write_books(tmp_path / "books", (50,))
     (tmp_path / "books/train/bad.txt").write_text("a \u2581 b")
-    encoder = encoders.make_encoder("pg19", str(folder / "a.model"))
+    encoder = encoders.make_encoder("pg19", tokenizer=str(folder / "a.model"))
     made = shards.prepare(tmp_path / "books", tmp_path / "shards", encoder=encoder)
     (skipped,) = [shard.skipped for shard in made.splits["train"] if shard.skipped]
     assert list(skipped) == ["train/bad.txt"] and "does not come back" in skipped["train/bad.txt"]
@@ -98,7 +99,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, content, message):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError, match=message):
-        encoders.make_encoder("pg19", str(path))
+        encoders.make_encoder("pg19", tokenizer=str(path))
 
 
 def test_a_model_with_other_reserved_ids_is_refused(folder):
@@ -130,10 +131,30 @@ def test_the_command(folder, tmp_path, capsys):
     assert capsys.readouterr().out == f"wrote {output}, 290 pieces\n"
     with pytest.raises(UserError, match="--vocab_size must be an integer ≥ 270"):
         main(["tokenizer", f"--input={folder}", f"--output={output}", "--vocab_size=10"])
-    with pytest.raises(UserError, match="--vocab_size must fit the text"):
+    with pytest.raises(UserError, match="give another --vocab_size, or more text"):
         main(["tokenizer", f"--input={folder / 'books'}", f"--output={output}"])
 
 
 def test_the_manifest_names_the_tokenizer(folder):
     codec = json.loads((folder / "shards/manifest.json").read_text())["codec"]
     assert (codec["name"], codec["file"]) == ("sentencepiece", "tokenizer.model")
+
+
+def test_what_cannot_be_learnt_from_is_refused_before_learning(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(tokenizer.sentencepiece.SentencePieceTrainer, "train", None)
+    books = str(folder / "books")
+    with pytest.raises(UserError, match="is a folder: name a file in it"):
+        tokenizer.train(books, str(tmp_path), 300, 1000)
+    (tmp_path / "held/test").mkdir(parents=True)
+    (tmp_path / "held/test/1.txt").write_text("text")
+    with pytest.raises(UserError, match="has no folder train"):
+        tokenizer.train(str(tmp_path / "held"), str(tmp_path / "a.model"), 300, 1000)
+
+
+def test_a_text_that_shards_leave_out_is_not_learnt_from(folder, tmp_path, capsys):
+    shutil.copytree(folder / "books", tmp_path / "books")
+    (tmp_path / "books/train/bad.txt").write_bytes(b"\xff")
+    output = tmp_path / "new/a.model"
+    tokenizer.train(str(tmp_path / "books"), str(output), 290, 1000)
+    assert output.read_bytes() == (folder / "a.model").read_bytes()
+    assert "skipped train/bad.txt: " in capsys.readouterr().err

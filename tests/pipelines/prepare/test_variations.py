@@ -66,7 +66,8 @@ def test_a_key_that_leaves_the_piano_is_named(tmp_path):
     [
         (["--transpose=13"], "--transpose must be an integer ≥ 0 and ≤ 12, got 13"),
         (["--transpose=-1"], "--transpose"),
-        (["--stretch=0"], "--stretch must be a finite number > 0"),
+        (["--stretch=0"], "--stretch must be a finite number ≥ 0.1, got 0.0"),
+        (["--stretch=11"], "--stretch can be at most 10.0, got 11.0"),
         (["--stretch=nan"], "--stretch"),
         (["--stretch=1"], "--stretch names a factor twice, or 1"),
         (["--stretch=2,2"], "--stretch names a factor twice"),
