@@ -29,6 +29,11 @@ def main(arguments=None):
         "--prompt_file", type=command_line.path, help="a file of what to continue, UTF-8"
     )
     flags.add_argument(
+        "--prompt_tokens",
+        type=int,
+        help="of the prompt, only the first so many tokens; all of it if left out",
+    )
+    flags.add_argument(
         "--max_new_tokens",
         type=int,
         help="bytes or pieces of text, by default 256; colour values, by default the whole image; "
@@ -36,8 +41,14 @@ def main(arguments=None):
     )
     flags.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
     flags.add_argument("--top_p", type=float, default=0.95, help="1 draws from all tokens")
-    flags.add_argument("--seed", type=int, default=0)
-    flags.add_argument("--num_latents", type=int, help="other than in training")
+    flags.add_argument(
+        "--seed", type=int, default=0, help="the same one draws the same; another, something else"
+    )
+    flags.add_argument(
+        "--num_latents",
+        type=int,
+        help="how many inputs the model thinks on, at most the context; as in training if left out",
+    )
     flags.add_argument(
         "--output",
         type=command_line.path,
@@ -57,6 +68,7 @@ def main(arguments=None):
         flags.model_dir,
         prompt,
         flags.max_new_tokens,
+        prompt_tokens=flags.prompt_tokens,
         checkpoint=flags.checkpoint,
         temperature=flags.temperature,
         top_p=flags.top_p,

@@ -6,6 +6,7 @@ import numpy as np
 
 import keras_perceiver_ar as kpar
 from pipelines import checkpoints, configuration
+from pipelines.checks import check_integer
 from pipelines.command_line import user_errors
 from pipelines.configuration import Experiment
 from pipelines.errors import UserError
@@ -17,6 +18,7 @@ def continue_prompt(
     model_dir,
     prompt,
     max_new_tokens=None,
+    prompt_tokens=None,
     checkpoint=None,
     temperature=1.0,
     top_p=0.95,
@@ -32,6 +34,8 @@ def continue_prompt(
         prompt: str, in the words of the run's task: text, or numbers for the copy task.
         max_new_tokens: int or None. None is 256 for text, and otherwise a whole image or as many
             as the context has room for.
+        prompt_tokens: int or None. Of the prompt, the first so many tokens, its start not
+            counted; None is all.
         checkpoint: int or None. Step; None is the newest.
         temperature: float.
         top_p: float.
@@ -55,11 +59,14 @@ def continue_prompt(
     check_used(bindings)
     checkpoints.restore_weights(model_dir, model, checkpoint)
     token_ids = task.encode(prompt)
+    if prompt_tokens is not None:
+        check_integer("--prompt_tokens", prompt_tokens)
+        token_ids = token_ids[: prompt_tokens + 1]
     context = model.backbone.max_context
     if len(token_ids) > context:
         raise UserError(
             f"the prompt has {len(token_ids)} tokens and the context of the model is {context}: "
-            "shorten the prompt"
+            "shorten the prompt, or take its beginning with --prompt_tokens"
         )
     room = context + 1 - len(token_ids)  # nothing reads the last token
     positions = getattr(task, "positions", None)

@@ -32,8 +32,20 @@ def main(arguments=None):
         "imagenet64 (any folder of images), maestro (its layout), or tfds:NAME[/CONFIG][:VERSION], "
         "a set of TensorFlow Datasets, prepared already, in the data directory --input",
     )
-    flags.add_argument("--input", required=True, type=command_line.path, metavar="DIR")
-    flags.add_argument("--output", required=True, type=command_line.path, metavar="DIR")
+    flags.add_argument(
+        "--input",
+        required=True,
+        type=command_line.path,
+        metavar="DIR",
+        help="folder of the raw data, local or gs://",
+    )
+    flags.add_argument(
+        "--output",
+        required=True,
+        type=command_line.path,
+        metavar="DIR",
+        help="folder for the shards and their manifest.json, local or gs://",
+    )
     flags.add_argument(
         "--tokenizer",
         type=command_line.path,
@@ -63,9 +75,15 @@ def main(arguments=None):
         type=_factors,
         default=[],
         metavar="FACTOR,FACTOR",
-        help="of music: training performances also so many times as long, 0.95,1.05 for instance",
+        help="of music: training performances also slower and faster; 0.95,1.05 adds two of each, "
+        "0.95 and 1.05 times as long",
     )
-    flags.add_argument("--shard_megabytes", type=float, default=64, help="of input, about")
+    flags.add_argument(
+        "--shard_megabytes",
+        type=float,
+        default=64,
+        help="how much raw data goes into a shard, about",
+    )
     flags.add_argument("--seed", type=int, default=0, help="of the order of the documents")
     flags.add_argument(
         "--strict", action="store_true", help="stop at a file that cannot be read, skip none"

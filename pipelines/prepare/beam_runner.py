@@ -7,6 +7,7 @@ care of failures. No document travels between workers: each reads the files of i
 import contextlib
 import os
 import threading
+import time
 
 import apache_beam as beam
 import rich.console
@@ -20,6 +21,7 @@ from pipelines.prepare import job, shard_writer
 
 # Threads, as many as there are processors.
 _LOCAL = ("--direct_num_workers=0", "--direct_running_mode=multi_threading")
+_REPORT_SECONDS = 10.0
 _THIS_MACHINE = "localhost,127.0.0.1"
 
 
@@ -104,6 +106,11 @@ class _Progress:
         # In a file it would be a line of 100 % at the end, before a refusal too.
         with rich.progress.Progress(console=console, disable=not console.is_terminal) as bar:
             task = bar.add_task("shards", total=len(self._reports))
+            said = time.monotonic()
             while not self._over.wait(2.0):
-                bar.update(task, completed=len(self._done()))
+                done = len(self._done())
+                bar.update(task, completed=done)
+                if not console.is_terminal and time.monotonic() - said >= _REPORT_SECONDS:
+                    said = time.monotonic()
+                    console.print(f"wrote {done:,} of {len(self._reports):,} shards")
             bar.update(task, completed=len(self._done()))

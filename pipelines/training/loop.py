@@ -108,7 +108,9 @@ def train(model_dir, evaluate=False, bindings=()):
         f"step {start} of {settings.steps}, in {model_dir}",
         flush=True,
     )
-    if start >= settings.steps:
+    if start < settings.steps:
+        print("the first steps are compiled first, which takes a minute or so", flush=True)
+    else:
         print(f"nothing left to train: TrainSettings.steps is {settings.steps}")
     progress = Progress(model_dir, global_step, settings.steps)
     controller.train_actions = (progress, interruption)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines import generate
+from keras_perceiver_ar.codecs.notes import make_notes
+from pipelines import generate, midi_files
 from pipelines.prepare import encoders
 from tests.pipelines import runs, shards
 from tests.pipelines.prepare.test_encoders import SIZE, VALUES, write_images, write_music
@@ -71,6 +72,21 @@ def test_a_performance_goes_on_from_a_midi_file(folder):
     assert runs.call(generate.main, *flags, "--max_new_tokens=4") == 0
     notes = [message.note for message in mido.MidiFile(output) if message.type == "note_on"]
     assert notes[:8] == list(range(60, 68))
+
+
+def test_a_performance_longer_than_the_context_goes_on_from_its_beginning(folder, capsys):
+    midi, output = folder / "long.mid", folder / "from-long.mid"
+    onsets = np.arange(60) / 4
+    midi_files.write(make_notes(onsets, onsets + 0.2, 40 + np.arange(60) % 48, [80] * 60), midi)
+    flags = [f"--model_dir={folder / 'music'}", f"--output={output}", f"--prompt={midi}"]
+    line = runs.refusal(capsys, generate.main, *flags)
+    assert "take its beginning with --prompt_tokens" in line
+    assert runs.call(generate.main, *flags, "--prompt_tokens=20", "--max_new_tokens=4") == 0
+    notes = [message.note for message in mido.MidiFile(output) if message.type == "note_on"]
+    assert notes[:4] == list(range(40, 44))
+    assert "--prompt_tokens must be" in runs.refusal(
+        capsys, generate.main, *flags, "--prompt_tokens=0"
+    )
 
 
 WITHOUT_TENSORFLOW = """
