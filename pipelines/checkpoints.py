@@ -36,7 +36,8 @@ def check_model(model_dir, model, task=None, optimizer=None):
     if not tf.io.gfile.exists(path) or newest_checkpoint(model_dir) is None:
         return  # there is nothing that settings could spoil
     hint = f" ({path} is torn: delete it)"
-    with user_errors(ValueError, tf.errors.OpError, hint=hint), tf.io.gfile.GFile(path) as file:
+    kinds = (ValueError, RecursionError, tf.errors.OpError)
+    with user_errors(*kinds, hint=hint), tf.io.gfile.GFile(path) as file:
         saved = json.load(file)
         if not isinstance(saved, dict):
             raise ValueError(f"settings expected, found {saved!r:.40}")

@@ -96,7 +96,7 @@ def _check_output(output, model_dir):
         data = ast.literal_eval(data.replace("\\\n", ""))  # gin breaks long lines
         manifest = pathlib.Path(data).expanduser() / "manifest.json"
         codec = json.loads(manifest.read_text(encoding="utf-8"))["codec"]["name"]
-    except (OSError, ValueError, SyntaxError, KeyError, TypeError):
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError, RecursionError):
         return
     suffix = {"image": ".png", "performance": ".mid"}.get(codec)
     if suffix and not (output or "").endswith(suffix):

@@ -130,8 +130,13 @@ def codec_of(made, path):
     for shard in itertools.chain.from_iterable(made.splits.values()):
         if codec.positions is not None and (shard.tokens() != len(codec.positions) - 1).any():
             raise manifest.edited(path, f"a document of {shard.file} is no image of its size")
-        if "bits_per_byte" in codec.metrics and shard.documents and not shard.bytes * shard.words:
-            raise manifest.edited(path, f"{shard.file} holds no text")
+        is_text = "bits_per_byte" in codec.metrics
+        least, most = (1, shard.bytes) if is_text and shard.documents else (0, 0)
+        if not least <= shard.words <= most or (not is_text and shard.bytes):
+            reason = f"{shard.file} has {shard.words:,} words in {shard.bytes:,} bytes of text"
+            raise manifest.edited(path, reason)
+        if codec.is_text and shard.document_bytes != shard.document_tokens:
+            raise manifest.edited(path, f"{shard.file} has other numbers of bytes than of tokens")
     return codec
 
 

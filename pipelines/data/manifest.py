@@ -57,12 +57,15 @@ class Shard:
     @property
     def bytes(self):
         """UTF-8 bytes of all documents."""
-        return int(self._each(self.document_bytes).sum())
+        return self._sum(self.document_bytes)
 
     @property
     def words(self):
         """Words of all documents."""
-        return int(self._each(self.document_words).sum())
+        return self._sum(self.document_words)
+
+    def _sum(self, numbers):
+        return sum(numbers) if isinstance(numbers, list) else numbers * self.documents
 
     def _each(self, numbers):
         return np.broadcast_to(np.asarray(numbers, np.int64), (self.documents,))
@@ -117,7 +120,10 @@ class Manifest:
     def identity(self):
         """str. Of what the shards hold: that of the same data prepared elsewhere or later."""
         contents = {
-            split: [[shard.file, shard.sha256] for shard in shards]
+            split: [
+                [shard.file, shard.sha256, shard.documents, shard.document_tokens]
+                for shard in shards
+            ]
             for split, shards in self.splits.items()
         }
         what = json.dumps([self.codec, contents], sort_keys=True)

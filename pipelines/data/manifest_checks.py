@@ -74,12 +74,19 @@ def _check_shard(name, shard, token_bytes):
     check_integer(f"{name}.size", shard.size, least=0, most=_MOST)
     check_integer(f"{name}.documents", shard.documents, least=0, most=_MOST)
     _check_kind(f"{name}.skipped", shard.skipped, dict)
+    _check_room(name, shard)
     least = 1 if shard.documents else 0  # a shard of which all documents were left out
     tokens = _check_counts(f"{name}.document_tokens", shard.document_tokens, shard, least)
     for column in ("document_bytes", "document_words"):
         _check_counts(f"{name}.{column}", getattr(shard, column), shard, 0)
     if tokens * token_bytes > shard.size:
         raise UserError(f"{name} has {tokens:,} tokens in {shard.size:,} bytes")
+
+
+def _check_room(name, shard):
+    """A record takes 16 bytes beside what it holds."""
+    if 16 * shard.documents > shard.size:
+        raise UserError(f"{name} has {shard.documents:,} documents in {shard.size:,} bytes")
 
 
 def _check_counts(name, counts, shard, least):

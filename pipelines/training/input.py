@@ -7,7 +7,12 @@ import tensorflow as tf
 
 from pipelines.errors import RunError, UserError
 
-_OF_FILES = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
+_OF_FILES = (
+    tf.errors.DataLossError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+)
 # Nothing but what lies outside of the program ends in these.
 _OF_BUCKETS = (
     tf.errors.UnavailableError,
@@ -91,7 +96,9 @@ def _reason(error):
     text = re.sub(
         r"Graph execution error:.*?<stack traces unavailable>", "", str(error), flags=re.S
     )
-    text = re.sub(r"\{\{function_node .*?\}\}|Error in user-defined .*?: Iterator::\S+:", "", text)
+    text = re.sub(
+        r"\{\{function_node .*?\}\}|Error in user-defined .*?: \w*Iterator::\S+:", "", text
+    )
     text = re.split(r"\[\[|\[Op:|Traceback", text, maxsplit=1)[0]
     text = " ".join(text.split())[:_LONGEST]
     return f"{type(error).__name__}: {text}"

@@ -242,7 +242,7 @@ def test_a_torn_description_is_named(torn_dir, books, capsys, name):
     assert name in runs.refusal(capsys, main, *flags, f"--model_dir={torn_dir}")
 
 
-@pytest.mark.parametrize("content", ["[]", "3", "null"])
+@pytest.mark.parametrize("content", ["[]", "3", "null", "[" * 100_000])
 def test_a_description_of_something_else_is_named(torn_dir, capsys, content):
     (torn_dir / "model.json").write_text(content)
     assert "model.json is torn" in runs.refusal(capsys, evaluate.main, f"--model_dir={torn_dir}")

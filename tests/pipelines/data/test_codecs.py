@@ -15,11 +15,16 @@ def load(folder, content):
 
 
 IMAGE = {"name": "image", "size": 4, "order": "raster"}
+NO_TEXT = {"document_bytes": 0, "document_words": 0}
 IMAGES = {
     "codec": IMAGE,
     "ends": False,
-    "splits": {"train": [a_shard("train", document_tokens=48)]},
+    "splits": {"train": [a_shard("train", document_tokens=48, **NO_TEXT)]},
 }
+
+
+def of_train(**changed):
+    return {"splits": {"train": [a_shard("train", **changed)]}}
 
 
 @pytest.mark.parametrize(
@@ -28,7 +33,11 @@ IMAGES = {
         ({"vocab_size": 258}, "vocab_size is 258, that of its codec 259"),
         ({"token_bytes": 2}, "token_bytes is 2, that of its codec 1"),
         ({"ends": False}, "ends is False, that of its codec True"),
-        ({"splits": {"train": [a_shard("train", document_bytes=0)]}}, "holds no text"),
+        (of_train(document_bytes=0), "train-0.* has 8 words in 0 bytes of text"),
+        (of_train(document_words=0), "has 0 words in 50 bytes of text"),
+        (of_train(document_words=[1, 60]), "has 61 words in 50 bytes of text"),
+        (of_train(document_bytes=[20, 2**31]), "has other numbers of bytes than of tokens"),
+        ({**IMAGES, **of_train(document_tokens=48)}, "has 8 words in 50 bytes of text"),
         ({"codec": {}}, "unknown codec None"),
         ({"codec": {"name": ["bytes"]}}, r"unknown codec \['bytes'\]"),
         ({"codec": {"name": "sentencepiece"}}, "codec: file must name a file"),

@@ -29,6 +29,9 @@ def test_a_shard_of_which_every_document_was_left_out_is_none_of_a_split(tmp_pat
         made.shards("validation", str(tmp_path))
 
 
+COLUMNS = ("document_tokens", "document_bytes", "document_words")
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -46,6 +49,10 @@ def test_a_shard_of_which_every_document_was_left_out_is_none_of_a_split(tmp_pat
         ({"sha256": "0" * 63}, "sha256 must be 64 hexadecimal digits"),
         ({"documents": -2}, "documents must be an integer .*, got -2"),
         ({"documents": True}, "documents must be an integer .*, got True"),
+        (
+            {"documents": 7, "document_tokens": 1, "document_bytes": 1},
+            r"train\[0\] has 7 documents in 100 bytes",
+        ),
         ({"documents": 3}, "document_tokens has 2 numbers for 3 documents"),
         ({"document_tokens": [20, 0]}, "document_tokens must be integers ≥ 1, got 0"),
         ({"document_tokens": [20, -1]}, "document_tokens must be integers ≥ 1, got -1"),
@@ -109,3 +116,12 @@ def test_a_field_that_is_missing_is_named(tmp_path, field):
     del content[field]
     with pytest.raises(UserError, match=field):
         load(tmp_path, content)
+
+
+def test_what_a_run_is_on_is_more_than_the_files(tmp_path):
+    """A shard of which the documents are struck out would never be opened."""
+    whole = load(tmp_path, a_set())
+    none = {"documents": 0, **{column: [] for column in COLUMNS}}
+    struck = load(tmp_path, a_set(splits={"train": [a_shard("train", **none)]}))
+    kept = load(tmp_path, a_set(splits={"train": [a_shard("train")]}))
+    assert len({made.identity for made in (whole, struck, kept)}) == 3

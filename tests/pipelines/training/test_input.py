@@ -65,6 +65,19 @@ def test_files_that_are_to_blame_are_named_first():
         read(tf.distribute.get_strategy(), unequal)
 
 
+def test_the_reason_holds_no_places_of_a_graph(tmp_path):
+    """A folder in the place of a shard is what nests them deepest."""
+
+    def read_in_iterator():
+        inner = tf.data.TFRecordDataset(str(tmp_path)).batch(1)
+        outer = tf.data.Dataset.range(1).map(lambda _: inner.get_single_element())
+        return next(iter(outer))
+
+    with pytest.raises(RunError) as error, data_errors(object()):
+        read_in_iterator()
+    assert str(tmp_path) in str(error.value) and "terator::" not in str(error.value)
+
+
 @pytest.mark.parametrize("kind", [tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError])
 def test_a_mistake_of_the_program_keeps_its_traceback(kind):
     with pytest.raises(kind), data_errors(object()):
