@@ -5,12 +5,20 @@ import numpy as np
 import pytest
 
 import gin
+import keras_perceiver_ar as kpar
 from pipelines import checkpoints, configuration, train
 from pipelines.errors import UserError
+from tests.keras_perceiver_ar.support import no_weights
 from tests.pipelines import runs, shards
 
 RUN_FILES = sorted((runs.ROOT / "gin" / "runs").glob("*.gin"))
-SMALL = ["PerceiverARBackbone.width = 16", "PerceiverARBackbone.num_heads = 2"]
+# As published, less the frozen tables that the original counts as parameters.
+PARAMETERS = {
+    "copy_32": 26_810_627 - 33 * 1024,
+    "copy_131072": 223_976_707 - 131_073 * 1024,
+    "imagenet64": 770_094_339,
+    "imagenet64_rgb": 770_094_339,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -31,18 +39,23 @@ def relative(file):
 @pytest.mark.parametrize("file", RUN_FILES, ids=lambda file: file.stem)
 def test_every_run_file_is_an_experiment(file, tmp_path):
     data = runs.write_books(tmp_path / "books")
-    if "shards.gin" in file.read_text():  # of text or images: the codec comes from the manifest
+    text = file.read_text()
+    if "DATA" in text and "books.gin" not in text:  # of shards: the codec comes from the manifest
         dataset = "imagenet64" if "imagenet64" in file.stem else "pg19"
         if dataset == "imagenet64":
             data = tmp_path / "images"
             shards.write_images(data)
         shards.prepare(data, tmp_path / "shards", dataset=dataset)
         data = tmp_path / "shards"
-    bindings = [f"{name} = '{data}'" for name in required_macros(file)]
-    configuration.parse([relative(file)], [*bindings, *SMALL])
+    values = {"DATA": repr(str(data)), "BATCH_SIZE": 8}
+    bindings = [f"{name} = {values[name]}" for name in required_macros(file)]
+    configuration.parse([relative(file)], bindings)
     settings = configuration.make(configuration.TrainSettings)
     experiment = configuration.make(configuration.Experiment)
-    backbone = experiment.make_model().backbone
+    with no_weights():  # gigabytes that nobody needs
+        model = experiment.make_model()
+    assert model.count_params() == PARAMETERS.get(file.stem, model.count_params())
+    backbone = model.backbone
     macro = gin.query_parameter
     assert backbone.max_context == macro("CONTEXT/macro.value")
     assert backbone.num_latents == macro("LATENTS/macro.value")
@@ -54,6 +67,16 @@ def test_every_run_file_is_an_experiment(file, tmp_path):
     peak, warm = macro("LEARNING_RATE/macro.value"), macro("WARMUP_STEPS/macro.value")
     rates = [float(schedule(step)) for step in (0, warm, settings.steps)]
     np.testing.assert_allclose(rates, [0.0, peak, 0.0], atol=1e-9, rtol=1e-6)
+
+
+def test_books_take_as_many_parameters_as_the_paper_says(tmp_path):
+    """974.6 million, by readers' guess of the width of the inputs and of the vocabulary."""
+    shards.prepare(runs.write_books(tmp_path / "books"), tmp_path / "shards")
+    configuration.parse(["gin/runs/pg19.gin"], [f"DATA = '{tmp_path / 'shards'}'"])
+    experiment = configuration.make(configuration.Experiment)
+    with no_weights():
+        model = kpar.models.PerceiverARCausalLM(experiment.backbone(vocab_size=32_000))
+    np.testing.assert_allclose(model.count_params(), 974.6e6, rtol=5e-4)
 
 
 @pytest.mark.parametrize(
