@@ -18,6 +18,11 @@ def main(arguments=None):
     command_line.add_gin_flags(flags, required=True)
     command_line.add_model_dir(flags, "for checkpoints and logs, local or gs://")
     flags.add_argument("--mode", choices=MODES, default="train", help="whether to evaluate as well")
+    flags.add_argument(
+        "--dry_run",
+        action="store_true",
+        help="print the resolved configuration, parameters, tokens and FLOPs of a step, and stop",
+    )
     flags = flags.parse_args(arguments)
 
     # After the flags: a wrong one should not have to wait for TensorFlow.
@@ -25,6 +30,10 @@ def main(arguments=None):
     from pipelines.training import loop
 
     configuration.parse(flags.gin_file, flags.gin_bindings)
+    if flags.dry_run:
+        from pipelines.training.dry_run import dry_run
+
+        return dry_run(flags.model_dir, flags.gin_bindings)
     evaluates = flags.mode == "train_and_evaluate"
     return loop.train(flags.model_dir, evaluates, flags.gin_bindings)
 

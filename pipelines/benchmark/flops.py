@@ -1,13 +1,6 @@
-"""Floating-point operations of a train step, by formula.
+"""Floating-point operations of a train step that is measured; see `pipelines.flops`."""
 
-A product of (a, b) and (b, c) matrices counts 2abc. Counted are the products that the model calls
-for: projections, MLPs, scores and weighted values of the pairs of query and key that the mask
-allows, and the logits. Not counted are norms, softmax, dropout, look-ups, the optimizer, nor what
-an implementation does on top: masked pairs, and what is computed again in the backward pass. The
-figure belongs to the model, so that a wasteful step shows as a low utilisation.
-
-The backward pass takes twice the forward pass: a product for the gradient of either factor.
-"""
+from pipelines import flops
 
 MLP_FACTOR = 4
 
@@ -22,23 +15,16 @@ def train_step_flops(workload, masked_pairs=False):
     Returns:
         int.
     """
-    return 3 * workload.batch * sum(forward_flops(workload, masked_pairs).values())
+    forward = sum(forward_flops(workload, masked_pairs).values())
+    return flops.FORWARD_AND_BACKWARD * workload.batch * forward
 
 
 def forward_flops(workload, masked_pairs=False):
     """Of one row's forward pass, part by part.
 
-    N queries of width C, M inputs, H heads, V ids, E entries of memory, L blocks:
-
-    latents      2NC²              what the latents start from
-    cross_attend 4NC² + 4MC²       query and output; key and value
-                 4PC               scores and values of P pairs
-                 16NC²             MLP
-    stack        L · (8NC² + 4PC + 16NC²)   with P of N queries on N keys
-    logits       2NCV
-
-    A Transformer-XL projects E keys and values more, compares distances in as many channels as it
-    compares contents (2PC), and makes those of each query (2NCD, D = C / H).
+    The baselines are a stack over all M inputs, as that of Perceiver AR over its latents. A
+    Transformer-XL projects E keys and values of its memory more, compares distances in as many
+    channels as it compares contents (2PC), and makes those of each query (2MCD, D = C / H).
 
     Args:
         workload: `Workload`.
@@ -47,28 +33,15 @@ def forward_flops(workload, masked_pairs=False):
     Returns:
         dict of int.
     """
-    width, layers = workload.width, workload.layers
-    queries = workload.latents if workload.is_perceiver else workload.context
-    square = 2 * width * width
-    mlp = 2 * queries * MLP_FACTOR * square
-    flops = {}
+    width, layers, inputs = workload.width, workload.layers, workload.context
+    sizes = {"mlp_factor": MLP_FACTOR, "masked_pairs": masked_pairs}
     if workload.is_perceiver:
-        pairs = _pairs(queries, workload.context, masked_pairs)
-        flops["latents"] = queries * square
-        projections = 2 * (queries + workload.context) * square
-        flops["cross_attend"] = projections + 4 * pairs * width + mlp
+        return flops.forward_flops(workload.latents, inputs, width, layers, workload.vocab, **sizes)
     remembered = workload.memory if workload.model == "transformer_xl" else 0
-    pairs = _pairs(queries, remembered + queries, masked_pairs)
-    block = (4 * queries + 2 * remembered) * square + 4 * pairs * width + mlp
+    pairs = flops.pairs(inputs, remembered + inputs, masked_pairs)
+    square = 2 * width * width
+    block = (4 * inputs + 2 * remembered) * square + 4 * pairs * width
+    block += 2 * inputs * MLP_FACTOR * square
     if workload.model == "transformer_xl":
-        block += 2 * pairs * width + 2 * queries * width * (width // workload.heads)
-    flops["stack"] = layers * block
-    flops["logits"] = 2 * queries * width * workload.vocab
-    return flops
-
-
-def _pairs(queries, keys, masked):
-    """Pairs of the last `queries` of `keys` places with the keys up to and including their own."""
-    if masked:
-        return queries * keys
-    return queries * (keys - queries) + queries * (queries + 1) // 2
+        block += 2 * pairs * width + 2 * inputs * width * (width // workload.heads)
+    return {"stack": layers * block, "logits": 2 * inputs * width * workload.vocab}

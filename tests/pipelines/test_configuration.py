@@ -67,6 +67,9 @@ def test_every_run_file_is_an_experiment(file, tmp_path):
     peak, warm = macro("LEARNING_RATE/macro.value"), macro("WARMUP_STEPS/macro.value")
     rates = [float(schedule(step)) for step in (0, warm, settings.steps)]
     np.testing.assert_allclose(rates, [0.0, peak, 0.0], atol=1e-9, rtol=1e-6)
+    gin.clear_config()
+    flags = [f"--gin_file={relative(file)}", *runs.bind(*bindings), f"--model_dir={tmp_path}/run"]
+    assert runs.call(train.main, *flags, "--dry_run") == 0
 
 
 def test_books_take_as_many_parameters_as_the_paper_says(tmp_path):

@@ -1,0 +1,59 @@
+"""What a run would be, before it takes an hour of somebody's pod."""
+
+import contextlib
+
+import keras
+import rich.console
+import rich.table
+
+import gin
+from pipelines import checkpoints, configuration, flops
+from pipelines.configuration import Experiment, TrainSettings
+from pipelines.gin_checks import check_used
+
+
+def dry_run(model_dir, bindings=()):
+    """Prints the resolved configuration and the sizes of a run; nothing is trained or written.
+
+    Args:
+        model_dir: str. Where the run would go on, or begin.
+        bindings: gin bindings of the command line, all of which must have an effect.
+
+    Raises:
+        UserError: settings or data that do not fit, or a directory of another model.
+    """
+    settings = configuration.make(TrainSettings)
+    experiment = configuration.make(Experiment)
+    with _shapes_alone():
+        model = experiment.make_model()
+    optimizer = experiment.make_optimizer()
+    check_used(bindings)
+    checkpoints.check_model(model_dir, model, experiment.task, optimizer)
+    newest = checkpoints.newest_checkpoint(model_dir)
+    done = int(newest.rsplit("-", 1)[1]) if newest else 0
+    left = max(settings.steps - done, 0)
+    backbone, rows = model.backbone, settings.batch_size
+    of_step = flops.train_step_flops(model, rows)
+    print(gin.operative_config_str())
+    table = rich.table.Table(show_header=False)
+    for name, value in {
+        "parameters": f"{model.count_params():,}",
+        "rows a step": f"{rows:,}",
+        "microbatches": f"{settings.num_microbatches:,}",
+        "tokens read a step": f"{rows * backbone.max_context:,} at most",
+        "targets a step": f"{rows * backbone.num_positions():,} at most",
+        "FLOPs a step": f"{of_step:.3e}, of the products that the model calls for",
+        "steps to finish": f"{left:,} of {settings.steps:,}",
+        "FLOPs to finish": f"{of_step * left:.3e}",
+    }.items():
+        table.add_row(name, value)
+    rich.console.Console().print(table)
+
+
+@contextlib.contextmanager
+def _shapes_alone():
+    """A model that is made within has no weights: the largest would take gigabytes."""
+    with keras.StatelessScope(initialize_variables=False):
+        yield
+    # Else Keras would make them at the end of the next such scope.
+    keras.utils.clear_session()
