@@ -13,6 +13,8 @@ from pipelines.errors import UserError
 
 MODEL_FILE = "model.json"
 OPERATIVE_CONFIG = "operative_config.gin"
+# Behind the name of a file that `write_bytes` has not finished; 32 digits come after it.
+UNFINISHED = ".unfinished-"
 # A run may go on with other values of these: no weight changes its shape or meaning.
 _FREE = {"dropout", "rematerialize", "seed", "num_latents", "route"}
 # Compared only where both sides know them: runs of before they were kept do not.
@@ -134,7 +136,7 @@ def write_bytes(path, content):
         UserError: it cannot be written.
     """
     # A name of its own: two that write the same at once would take each other's away.
-    unfinished = f"{path}.unfinished-{uuid.uuid4().hex}"
+    unfinished = f"{path}{UNFINISHED}{uuid.uuid4().hex}"
     with user_errors(tf.errors.OpError):
         try:
             with tf.io.gfile.GFile(unfinished, "wb") as file:
@@ -186,6 +188,11 @@ def newest_checkpoint(model_dir):
     """Path of the newest checkpoint whose files are there, or None."""
     paths = _whole_checkpoints(model_dir)
     return paths[-1] if paths else None
+
+
+def step_of(path):
+    """int. The step that a checkpoint is named for."""
+    return int(path.rsplit("-", 1)[1])
 
 
 def _whole_checkpoints(model_dir):
@@ -275,4 +282,4 @@ def restore_weights(model_dir, model, step=None):
                 f"{model_dir} holds no checkpoint of step {step}: name another with --checkpoint"
             )
     _restore(make_checkpoint(model), path)
-    return int(path.rsplit("-", 1)[1])
+    return step_of(path)

@@ -127,10 +127,10 @@ def codec_of(made, path):
         if getattr(made, name) != getattr(codec, name):
             reason = f"{name} is {getattr(made, name)}, that of its codec {getattr(codec, name)}"
             raise manifest.edited(path, reason)
+    is_text = "bits_per_byte" in codec.metrics
     for shard in itertools.chain.from_iterable(made.splits.values()):
         if codec.positions is not None and (shard.tokens() != len(codec.positions) - 1).any():
             raise manifest.edited(path, f"a document of {shard.file} is no image of its size")
-        is_text = "bits_per_byte" in codec.metrics
         least, most = (1, shard.bytes) if is_text and shard.documents else (0, 0)
         if not least <= shard.words <= most or (not is_text and shard.bytes):
             reason = f"{shard.file} has {shard.words:,} words in {shard.bytes:,} bytes of text"

@@ -105,10 +105,10 @@ def main(arguments=None):
     from pipelines.prepare import encoders, job, summary
 
     beam_runner.check_flags(beam_flags)
-    was_there = manifest.is_set(flags.output)
     shard_bytes = flags.shard_megabytes * 2**20
     # Of folders that go away in the middle, for instance.
     with command_line.user_errors(tf.errors.OpError):
+        was_there = manifest.is_set(flags.output)
         dataset, encoding, found = _find(flags, shard_bytes)
         given = {name: getattr(flags, name) for name in ("tokenizer", "image_size", "order")}
         encoder = encoders.make_encoder(

@@ -45,8 +45,8 @@ def prepare(dataset, documents, encoder, folder, shard_bytes, seed, strict, writ
     fingerprint = hashlib.sha256(json.dumps([settings, everything]).encode()).hexdigest()
     if found := _complete(folder, fingerprint):
         return found
-    claim.take(folder, fingerprint)
     _check_beside(folder, encoder.files)
+    claim.take(folder, fingerprint)
     # Completed in between, by somebody who had it before.
     if found := _complete(folder, fingerprint):
         return found

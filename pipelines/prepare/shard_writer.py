@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines import remote
-from pipelines.checkpoints import remove_if_there, write_text
+from pipelines.checkpoints import UNFINISHED, remove_if_there, write_text
 from pipelines.data.batches import SPLITS
 from pipelines.data.manifest import Shard, checksum
 from pipelines.errors import UserError
@@ -27,7 +27,8 @@ _TEMPORARY = ".writing-"
 _MOST_BYTES = 2**31 - 2**16
 _SHARD = re.compile(rf"({'|'.join(SPLITS)})-\d{{5,}}-of-\d{{5,}}\.tfrecord")
 # What ends the name of a shard that is being written, or of a report.
-_UNFINISHED = re.compile(r"\.(writing|json\.unfinished)-[0-9a-f]{32}")
+_ENDS = "|".join(map(re.escape, (_TEMPORARY, f"{REPORT}{UNFINISHED}")))
+_UNFINISHED = re.compile(rf"({_ENDS})[0-9a-f]{{32}}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,7 +30,7 @@ def dry_run(model_dir, bindings=()):
     check_used(bindings)
     checkpoints.check_model(model_dir, model, experiment.task, optimizer)
     newest = checkpoints.newest_checkpoint(model_dir)
-    done = int(newest.rsplit("-", 1)[1]) if newest else 0
+    done = checkpoints.step_of(newest) if newest else 0
     left = max(settings.steps - done, 0)
     backbone, rows = model.backbone, settings.batch_size
     of_step = flops.train_step_flops(model, rows)
