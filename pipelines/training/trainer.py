@@ -1,20 +1,23 @@
-"""One step of training, and the loop around it on the device."""
+"""The loop on the device around a step of training."""
 
+import time
+
+import numpy as np
 import orbit
 import tensorflow as tf
 
 from keras_perceiver_ar.randomness import fold_in
-from keras_perceiver_ar.training import token_loss
-from pipelines.training.running_sums import LABEL_SUMS, RunningSums, label_sums
+from pipelines.training.step import SUMS, Step
+from pipelines.training.step_table import StepTable
+from pipelines.training.update import GuardedUpdate
 
 
 class Trainer(orbit.StandardTrainer):
     """Trains a model under any strategy.
 
-    Gradients are summed over microbatches and replicas, then clipped, then applied: Keras' own
-    `clipnorm` would clip each replica's share. Dropout is drawn from (seed, step, replica,
-    microbatch), so all of them differ and a resumed run repeats itself; nothing about it has to be
-    saved.
+    Dropout is drawn from (seed, step, replica, microbatch), so all of them differ and a resumed run
+    repeats itself; nothing about it has to be saved. A step whose gradients are not finite changes
+    nothing and is counted.
 
     Set `train_dataset` before training.
 
@@ -24,6 +27,11 @@ class Trainer(orbit.StandardTrainer):
         settings: `TrainSettings`.
         strategy: `tf.distribute.Strategy`.
         global_step: int64 `tf.Variable`.
+
+    Attributes:
+        steps: dict of arrays, a number for each step of the last loop: `step`, counted from 1; sums
+            over its labels of the `loss`, the `z_loss` and of what was guessed right (`correct`);
+            `labels`, `gradient_norm`, `learning_rate`, and `skipped`, 1 or 0.
 
     Raises:
         UserError: the rows of a replica do not divide into `settings.num_microbatches`.
@@ -37,109 +45,105 @@ class Trainer(orbit.StandardTrainer):
         self.settings = settings
         self.strategy = strategy
         self.global_step = global_step
+        self.steps = None
+        self._step = Step(model, settings)
         with strategy.scope():
             optimizer.build(model.trainable_variables)
-            self._sums = RunningSums((*LABEL_SUMS, "z_loss", "gradient_norm", "steps"))
-            self._learning_rate = tf.Variable(
-                0.0, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
-            )
+            self._update = GuardedUpdate(optimizer)
+            names = (*SUMS, "gradient_norm", "learning_rate", "skipped")
+            self._table = StepTable(names, settings.steps_per_loop)
+            self._first_step = self._host_variable(0, tf.int64)
+            self._waited = self._host_variable(0.0, tf.float64)
         # Only this part may be compiled by XLA: the exchange between replicas may not, on some.
         self._compiled = tf.function(
-            self._gradients, jit_compile=settings.jit_compile, autograph=False
+            self._step.gradients, jit_compile=settings.jit_compile, autograph=False
+        )
+
+    def _host_variable(self, value, dtype):
+        return tf.Variable(
+            value,
+            trainable=False,
+            dtype=dtype,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
 
     def train_loop_begin(self):
-        """Forgets the sums of the loop before."""
-        self._sums.reset()
+        """Forgets the loop before."""
+        self._table.reset()
+        self._first_step.assign(self.global_step.read_value())
+        self._waited.assign(0.0)
+        self._begun = time.monotonic()
 
     # Orbit's loop is Python that AutoGraph turns into a graph; from here on there is no statement
     # for it to convert.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, iterator):
         """One step of all replicas, on the device."""
-        inputs, labels = next(iterator)
         step = self.global_step.read_value()
-        rate = self.optimizer.learning_rate  # a tensor, or a Keras variable
-        self._learning_rate.assign(tf.convert_to_tensor(getattr(rate, "value", rate)))
-        self.strategy.run(self._replica_step, args=(inputs, labels, step))
+        inputs, labels = self._next(iterator)
+        row = tf.cast(step - self._first_step.read_value(), tf.int32)
+        self.strategy.run(self._replica_step, args=(inputs, labels, step, row))
         self.global_step.assign_add(1)
+
+    def _next(self, iterator):
+        """A batch, and the time that it was waited for."""
+        # Timestamps read no resource, so nothing but these dependencies puts them in their places.
+        begun = tf.timestamp()
+        with tf.control_dependencies([begun]):
+            batch = next(iterator)
+        with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
+            self._waited.assign_add(tf.timestamp() - begun)
+        return batch
 
     def train_loop_end(self):
         """What the loop was like.
 
         Returns:
-            dict of float: the cross-entropy in nats and the z-loss of a label, the accuracy, the
-            mean norm of the gradients before they were clipped, the learning rate of the last step
-            and the number of labels.
+            dict of float: over the steps that were not skipped, the cross-entropy in nats and the
+            z-loss of a label, the accuracy and the mean norm of the gradients before they were
+            clipped; the learning rate of the last step, the number of labels and of `skipped`
+            steps; and `input_wait`, the share of the time in which the loop waited for a batch.
+            What each step was like is in `steps`.
         """
-        sums = self._sums.read()
-        labels, steps = max(sums["labels"], 1.0), max(sums["steps"], 1.0)
+        first = int(self._first_step.numpy())
+        number = int(self.global_step.numpy()) - first
+        rows = {name: column[:number] for name, column in self._table.read().items()}
+        seconds = time.monotonic() - self._begun  # reading has waited for the last step
+        self.steps = {"step": first + 1 + np.arange(number), **rows}
+        taken = rows["skipped"] == 0
+
+        def total(name):
+            return float(np.sum(rows[name][taken], dtype="float64"))
+
+        labels, steps = max(total("labels"), 1.0), max(np.count_nonzero(taken), 1)
         return {
-            "loss": sums["loss"] / labels,
-            "z_loss": sums["z_loss"] / labels,
-            "accuracy": sums["correct"] / labels,
-            "gradient_norm": sums["gradient_norm"] / steps,
-            "learning_rate": float(self._learning_rate.read_value()),
-            "labels": sums["labels"],
+            "loss": total("loss") / labels,
+            "z_loss": total("z_loss") / labels,
+            "accuracy": total("correct") / labels,
+            "gradient_norm": total("gradient_norm") / steps,
+            "learning_rate": float(rows["learning_rate"][-1]),
+            "labels": float(np.sum(rows["labels"], dtype="float64")),
+            "skipped": int(np.count_nonzero(~taken)),
+            "input_wait": float(self._waited.numpy()) / seconds,
         }
 
-    def _gradients(self, inputs, labels, seed):
-        """Sums over the rows of a replica: of gradients, one for each variable, and for the log."""
-        count = self.settings.num_microbatches
-        if count == 1:
-            return self._microbatch_gradients(inputs, labels, seed)
-        parts = tf.nest.map_structure(
-            lambda rows: tf.reshape(rows, (count, -1, *rows.shape[1:])),
-            (inputs, labels),
-        )
-
-        def add(index, sums):
-            rows = tf.nest.map_structure(lambda part: part[index], parts)
-            more = self._microbatch_gradients(*rows, fold_in(seed, index))
-            return index + 1, tf.nest.map_structure(tf.add, sums, more)
-
-        variables = self.model.trainable_variables
-        zeros = (
-            [tf.zeros(variable.shape, variable.dtype) for variable in variables],
-            {name: tf.constant(0.0) for name in (*LABEL_SUMS, "z_loss")},
-        )
-        # A loop on the device: the memory of one microbatch is free before the next begins.
-        _, sums = tf.while_loop(
-            lambda index, sums: index < count, add, (0, zeros), maximum_iterations=count
-        )
-        return sums
-
-    def _microbatch_gradients(self, inputs, labels, seed):
-        labels = self.model.latent_labels(inputs, labels)
-        with tf.GradientTape() as tape:
-            logits = self.model(inputs, training=True, seed=seed)
-            cross_entropy, z_loss = token_loss(
-                labels, logits, self.settings.z_loss, self.settings.label_smoothing
-            )
-            loss = tf.reduce_sum(cross_entropy + z_loss)
-        variables = [variable.value for variable in self.model.trainable_variables]
-        gradients = tape.gradient(
-            loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-        # A sparse gradient (of the embedding) has no norm before its repeated rows are summed up.
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        sums = label_sums(labels, logits, cross_entropy)
-        return gradients, {**sums, "z_loss": tf.reduce_sum(z_loss)}
-
-    def _replica_step(self, inputs, labels, step):
+    def _replica_step(self, inputs, labels, step, row):
         context = tf.distribute.get_replica_context()
-        replicas = context.num_replicas_in_sync
         replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
         seed = fold_in(tf.stack([self.settings.seed, tf.cast(step, tf.int32)]), replica)
         gradients, sums = self._compiled(inputs, labels, seed)
-        gradients, count = context.all_reduce(
-            tf.distribute.ReduceOp.SUM, (gradients, sums["labels"])
-        )
-        if self.settings.normalization == "mean":
-            gradients = [gradient / tf.maximum(count, 1.0) for gradient in gradients]
-        norm = tf.linalg.global_norm(gradients)
-        if self.settings.clip_norm is not None:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, norm)
-        # The optimizer sums over the replicas once more.
-        self.optimizer.apply([gradient / replicas for gradient in gradients])
-        self._sums.add(**sums, gradient_norm=norm / replicas, steps=1 / replicas)
+
+        def all_reduce(tensors):
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+
+        gradients, norm, finite = self._step.combine(gradients, sums["labels"], all_reduce)
+        rate = self.optimizer.learning_rate  # a tensor, or a Keras variable
+        rate = tf.convert_to_tensor(getattr(rate, "value", rate))
+        self._update(gradients, finite)
+        # The same on every replica, so each adds its share.
+        same = {"gradient_norm": norm, "learning_rate": rate, "skipped": ~finite}
+        shares = {
+            name: tf.where(replica == 0, tf.cast(value, tf.float32), 0.0)
+            for name, value in same.items()
+        }
+        self._table.add(row, **sums, **shares)
