@@ -72,7 +72,8 @@ class _Loop:
         configuration.warn_of_changes(run.model_dir)
         if checkpoints.newest_checkpoint(run.model_dir) is None and run.config.warm_start:
             warm_start(run.config.warm_start, self._model, self._optimizer)
-        self._trainer = Trainer(self._model, self._optimizer, settings, strategy, self._step)
+        parts = (self._model, self._optimizer, settings, strategy, self._step)
+        self._trainer = Trainer(*parts, timed=not run.config.deterministic)
         self._controller = self._make_controller(evaluator)
         self._start = int(self._step.numpy())
         self._trainer.train_dataset = distribute(
