@@ -42,7 +42,8 @@ def main(arguments=None):
         flags.batches,
         flags.gin_bindings,
     )
-    evaluation.report(results, flags.output)
+    if results is not None:
+        evaluation.report(results, flags.output)
 
 
 def _batches(text):

@@ -13,7 +13,7 @@ import tensorflow as tf
 from pipelines import checkpoints, configuration
 from pipelines.command_line import user_errors
 from pipelines.configuration import Experiment, TrainSettings
-from pipelines.distribution import Distribution
+from pipelines.distribution import Distribution, is_chief
 from pipelines.errors import UserError
 from pipelines.gin_checks import check_used
 from pipelines.training.evaluator import Evaluator, left_out
@@ -65,9 +65,11 @@ def make_evaluator(
     total = int(make_data(batch_size=batch_size).cardinality())
     part = None if num_batches is None or num_batches >= total else (num_batches, total)
     announcer = _Announcer(split, total, part, task)
+    announces = is_chief(strategy)
 
     def on_batch(number):
-        announcer(number)
+        if announces:
+            announcer(number)
         if between is not None:
             between()
 
@@ -100,7 +102,7 @@ def evaluate(
 
     Returns:
         dict: the task's metrics, `loss`, `targets`, `step`, `split`; and of a part of the split
-        `batches` and `batches_of_split`.
+        `batches` and `batches_of_split`. None on every worker but the chief, who tells them.
 
     Raises:
         UserError: no such checkpoint, split or data.
@@ -132,7 +134,7 @@ def evaluate(
     check_used(bindings)
     with data_errors(experiment.task):
         results = evaluator.evaluate(tf.constant(-1))
-    return {**results, "step": step, "split": split}
+    return {**results, "step": step, "split": split} if is_chief(strategy) else None
 
 
 def report(results, output=None):
