@@ -8,8 +8,10 @@ import rich.table
 
 import gin
 from pipelines import checkpoints, configuration, flops
-from pipelines.configuration import Experiment, TrainSettings
+from pipelines.configuration import Experiment
+from pipelines.distribution import Distribution
 from pipelines.gin_checks import check_used
+from pipelines.settings import RunConfig, TrainSettings
 
 
 def dry_run(model_dir, bindings=()):
@@ -23,6 +25,8 @@ def dry_run(model_dir, bindings=()):
         UserError: settings or data that do not fit, or a directory of another model.
     """
     settings = configuration.make(TrainSettings)
+    configuration.make(RunConfig)
+    configuration.make(Distribution)
     experiment = configuration.make(Experiment)
     with _shapes_alone():
         model = experiment.make_model()
