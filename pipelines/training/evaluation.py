@@ -16,6 +16,7 @@ from pipelines.distribution import is_chief
 from pipelines.errors import UserError
 from pipelines.training.evaluator import Evaluator, left_out
 from pipelines.training.input import check_batch_size, data_errors, distribute
+from pipelines.training.lost_workers import lost_workers
 
 # What a figure counts, for a reader of the table.
 _UNITS = {
@@ -150,13 +151,15 @@ def evaluate(run, step=None, split="validation", **options):
     Raises:
         UserError: no such checkpoint, split or data.
     """
-    model, _ = run.make(optimizer=False)
-    with run.strategy.scope():
-        step = checkpoints.restore_weights(run.model_dir, model, step)
-    evaluator = evaluator_of_run(run, model, split, **options)
-    run.check_used()
-    with data_errors(run.experiment.task):
-        results = evaluator.evaluate(tf.constant(-1))
+    with lost_workers("nothing was written"):
+        model, _ = run.make(optimizer=False)
+        with run.strategy.scope():
+            step = checkpoints.restore_weights(run.model_dir, model, step)
+        run.meet(step)
+        evaluator = evaluator_of_run(run, model, split, **options)
+        run.check_used()
+        with data_errors(run.experiment.task):
+            results = evaluator.evaluate(tf.constant(-1))
     return {**results, "step": step, "split": split}
 
 
