@@ -86,11 +86,20 @@ def _of_workers(workers, seconds):
     handler = signal.getsignal(signal.SIGTERM)
     try:
         # Not by way of tf-models-official, whose class for it TensorFlow says to use no more.
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
         raise RunError(f"{one_line(error)}: start all workers again") from error
+    except RuntimeError as error:
+        raise UserError(
+            f"several workers have to meet before TensorFlow starts ({one_line(error)}): make no "
+            "tensor before the estimator is first called"
+        ) from error
     finally:
         signal.signal(signal.SIGTERM, handler)  # TensorFlow takes it away, and does nothing
+    # It makes a last batch of any size possible, by shapes that are not static. Ours are all full,
+    # and as many on each worker.
+    strategy.extended.experimental_enable_get_next_as_optional = False
+    return strategy
 
 
 def is_chief(strategy):

@@ -3,6 +3,7 @@ import tensorflow as tf
 
 from pipelines.distribution import Distribution, is_chief, of_all_workers, worker_index
 from pipelines.errors import UserError
+from tests.pipelines import runs
 
 
 def test_one_process_is_its_own_chief():
@@ -15,6 +16,14 @@ def test_several_workers_need_their_addresses(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     with pytest.raises(UserError, match="needs TF_CONFIG"):
         Distribution("multi_worker_mirrored").make()
+
+
+def test_several_workers_have_to_meet_before_the_first_tensor(monkeypatch):
+    tf.constant(0)
+    monkeypatch.setenv("TF_CONFIG", runs.cluster(1)[0]["TF_CONFIG"])
+    with pytest.raises(UserError, match="before TensorFlow starts"):
+        Distribution("multi_worker_mirrored").make()
+    assert Distribution().make().num_replicas_in_sync == 1
 
 
 @pytest.mark.parametrize(
