@@ -57,6 +57,11 @@ class Estimator:
         estimator._run, estimator._exporter = Run.from_gin(model_dir, bindings), exporter
         return estimator
 
+    @property
+    def is_chief(self):
+        """bool. Whether this process is the one of several workers that says what came out."""
+        return self._run.is_chief
+
     def train(self, max_steps=None, profile=None):
         """Trains up to a step.
 

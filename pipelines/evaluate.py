@@ -34,14 +34,16 @@ def main(arguments=None):
     from pipelines.training import evaluation
 
     configuration.read_model_dir(flags.model_dir, flags.gin_file, flags.gin_bindings)
-    results = Estimator.from_gin(flags.model_dir, flags.gin_bindings).evaluate(
+    estimator = Estimator.from_gin(flags.model_dir, flags.gin_bindings)
+    results = estimator.evaluate(
         flags.split,
         flags.checkpoint,
         num_latents=flags.num_latents,
         batch_size=flags.batch_size,
         num_batches=flags.batches,
     )
-    evaluation.report(results, flags.output)
+    if estimator.is_chief:
+        evaluation.report(results, flags.output)
 
 
 def _batches(text):

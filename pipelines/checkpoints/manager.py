@@ -21,15 +21,18 @@ class CheckpointManager(tf.train.CheckpointManager):
     Args:
         checkpoint: `tf.train.Checkpoint`.
         directory: str.
+        writes: bool. Whether anything in the directory is touched. Of several workers, all of which
+            hold the same values, one does.
         **kwargs: those of `tf.train.CheckpointManager`.
     """
 
-    def __init__(self, checkpoint, directory, **kwargs):
+    def __init__(self, checkpoint, directory, writes=True, **kwargs):
         self._open = lambda: super(CheckpointManager, self).__init__(
             checkpoint, directory, **kwargs
         )
         self._requested = None
-        if tf.io.gfile.isdir(directory):
+        self._writes = writes
+        if writes and tf.io.gfile.isdir(directory):
             remove_unfinished(directory)
         self._look_again(directory)
 
@@ -37,7 +40,7 @@ class CheckpointManager(tf.train.CheckpointManager):
         """Begins with the files that are there."""
         paths = whole_checkpoints(directory)
         state = tf.train.get_checkpoint_state(directory)
-        if paths and (state is None or state.model_checkpoint_path != paths[-1]):
+        if self._writes and paths and (state is None or state.model_checkpoint_path != paths[-1]):
             print(f"going on from {paths[-1]}, the newest checkpoint whose files are there")
             tf.compat.v1.train.update_checkpoint_state(
                 directory, paths[-1], all_model_checkpoint_paths=paths
@@ -55,9 +58,9 @@ class CheckpointManager(tf.train.CheckpointManager):
             RunError: it cannot be reached.
         """
         path, torn = restore_newest(self.directory, lambda path: restore(self.checkpoint, path))
-        for other in torn:
-            set_aside(other)
-        if torn:
+        if torn and self._writes:
+            for other in torn:
+                set_aside(other)
             self._look_again(self.directory)
         return path
 
@@ -67,6 +70,8 @@ class CheckpointManager(tf.train.CheckpointManager):
         Raises:
             RunError: this checkpoint, or the one before that was still being written, could not be.
         """
+        if not self._writes:
+            return None
         with self._saving():
             path = super().save(checkpoint_number, check_interval, options)
         self._requested = path or self._requested

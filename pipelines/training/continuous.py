@@ -33,6 +33,7 @@ def evaluate_continuously(run, timeout=None):
         RunError: no checkpoint came in time.
     """
     timeout = run.config.evaluation_timeout if timeout is None else timeout
+    run.check_alone()
     model, _ = run.make(optimizer=False)
     check_metric(run, run.config.keep_best)
     evaluator = evaluator_of_run(run, model)

@@ -12,9 +12,11 @@ import tensorflow as tf
 
 from pipelines import checkpoints
 from pipelines.command_line import user_errors
+from pipelines.distribution import is_chief
 from pipelines.errors import UserError
 from pipelines.training.evaluator import Evaluator, left_out
 from pipelines.training.input import check_batch_size, data_errors, distribute
+from pipelines.training.lost_workers import lost_workers
 
 # What a figure counts, for a reader of the table.
 _UNITS = {
@@ -62,9 +64,11 @@ def make_evaluator(
     total = int(make_data(batch_size=batch_size).cardinality())
     part = None if num_batches is None or num_batches >= total else (num_batches, total)
     announcer = _Announcer(split, total, part, task)
+    announces = is_chief(strategy)
 
     def on_batch(number):
-        announcer(number)
+        if announces:
+            announcer(number)
         if between is not None:
             between()
 
@@ -147,13 +151,15 @@ def evaluate(run, step=None, split="validation", **options):
     Raises:
         UserError: no such checkpoint, split or data.
     """
-    model, _ = run.make(optimizer=False)
-    with run.strategy.scope():
-        step = checkpoints.restore_weights(run.model_dir, model, step)
-    evaluator = evaluator_of_run(run, model, split, **options)
-    run.check_used()
-    with data_errors(run.experiment.task):
-        results = evaluator.evaluate(tf.constant(-1))
+    with lost_workers("nothing was written"):
+        model, _ = run.make(optimizer=False)
+        with run.strategy.scope():
+            step = checkpoints.restore_weights(run.model_dir, model, step)
+        run.meet(step)
+        evaluator = evaluator_of_run(run, model, split, **options)
+        run.check_used()
+        with data_errors(run.experiment.task):
+            results = evaluator.evaluate(tf.constant(-1))
     return {**results, "step": step, "split": split}
 
 

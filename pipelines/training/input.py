@@ -6,6 +6,7 @@ import re
 import tensorflow as tf
 
 from pipelines.errors import RunError, UserError
+from pipelines.training.lost_workers import is_lost_worker
 
 _OF_FILES = (
     tf.errors.DataLossError,
@@ -82,6 +83,8 @@ def data_errors(task, remedy="try the same command again"):
     try:
         yield
     except tf.errors.OpError as error:
+        if is_lost_worker(error):
+            raise
         # Not for any error: looking reads every byte, and memory that ran out is no file's fault.
         if isinstance(error, _OF_FILES) and hasattr(task, "check_contents"):
             task.check_contents()

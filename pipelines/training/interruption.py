@@ -27,9 +27,16 @@ class Interruption:
 
     def __init__(self):
         self._received = None
+        self._anywhere = int
 
-    def listen(self):
-        """From now on a signal waits. Before there is something to save, it should not have to."""
+    def listen(self, anywhere=int):
+        """From now on a signal waits. Before there is something to save, it should not have to.
+
+        Args:
+            anywhere: function of this worker's signal, 0 for none, that says which signal there is
+                on any worker. All of them stop after the same step, whoever was told to.
+        """
+        self._anywhere = anywhere
         told, teller = socket.socketpair()
         teller.setblocking(False)
         signal.set_wakeup_fd(teller.fileno(), warn_on_full_buffer=False)
@@ -53,9 +60,9 @@ class Interruption:
         os.write(2, line.encode())
 
     def __call__(self, _=None):
-        """Raises `Interrupted` if a signal has come."""
-        if self._received is not None:
-            raise Interrupted(self._received)
+        """Raises `Interrupted` if a signal has come, to any worker."""
+        if number := self._anywhere(self._received or 0):
+            raise Interrupted(number)
 
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT)

@@ -12,12 +12,14 @@ from pipelines.checkpoints.averages import averaged
 from pipelines.checkpoints.best import BestCheckpoint
 from pipelines.checkpoints.warm_start import warm_start
 from pipelines.command_line import user_errors
+from pipelines.distribution import of_all_workers, only_chief_speaks
 from pipelines.errors import RunError
 from pipelines.training.evaluation import check_metric, evaluator_of_run
 from pipelines.training.evaluation_log import EvaluationLog
 from pipelines.training.health import Health
 from pipelines.training.input import check_batch_size, data_errors, distribute
 from pipelines.training.interruption import Interrupted, Interruption
+from pipelines.training.lost_workers import lost_workers
 from pipelines.training.profile import Profile
 from pipelines.training.progress import Progress
 from pipelines.training.step_log import StepLog
@@ -48,14 +50,16 @@ def train(run, evaluate=False, max_steps=None, profile=None):
     run.check_replicas()
     check_batch_size("TrainSettings.batch_size", settings.batch_size, run.strategy)
     settings.check_microbatches(run.strategy.num_replicas_in_sync)
-    return _Loop(run, evaluate, profile).run(min(max_steps or settings.steps, settings.steps))
+    only_chief_speaks(run.strategy)
+    with lost_workers("the run goes on from the last checkpoint"):
+        return _Loop(run, evaluate, profile).run(min(max_steps or settings.steps, settings.steps))
 
 
 class _Loop:
     def __init__(self, run, evaluate, profile):
         self._run = run
         self._interruption = Interruption()
-        self._profile = Profile(run.model_dir, profile)
+        self._profile = Profile(run.written_dir, profile)
         settings, task, strategy = run.settings, run.experiment.task, run.strategy
         self._model, self._optimizer = run.make()
         with strategy.scope():
@@ -68,14 +72,19 @@ class _Loop:
         run.check_used()
         checkpoints.check_model(run.model_dir, self._model, task, self._optimizer)
         with user_errors(tf.errors.OpError):
-            tf.io.gfile.makedirs(run.model_dir)
+            tf.io.gfile.makedirs(run.written_dir)
         configuration.warn_of_changes(run.model_dir)
-        if checkpoints.newest_checkpoint(run.model_dir) is None and run.config.warm_start:
+        newest = checkpoints.newest_checkpoint(run.model_dir)
+        # Before anything is written that who comes late would find, and before anything is read:
+        # of two that read different things, each would wait for what the other does not do.
+        run.meet(checkpoints.step_of(newest) if newest else 0)
+        if newest is None and run.config.warm_start:
             warm_start(run.config.warm_start, self._model, self._optimizer)
         parts = (self._model, self._optimizer, settings, strategy, self._step)
         self._trainer = Trainer(*parts, timed=not run.config.deterministic)
         self._controller = self._make_controller(evaluator)
         self._start = int(self._step.numpy())
+        run.meet(self._start)
         self._trainer.train_dataset = distribute(
             strategy, functools.partial(make_data, start_step=self._start), settings.batch_size
         )
@@ -90,11 +99,12 @@ class _Loop:
             self._manager = checkpoints.CheckpointManager(
                 checkpoints.make_checkpoint(self._model, self._optimizer, self._step),
                 run.model_dir,
+                writes=run.is_chief,
                 max_to_keep=settings.keep_checkpoints,
                 step_counter=self._step,
                 checkpoint_interval=settings.checkpoint_interval,
             )
-        folder = tf.io.gfile.join(run.model_dir, "evaluation")
+        folder = tf.io.gfile.join(run.written_dir, "evaluation")
         interval = run.config.summary_interval
         return orbit.Controller(
             global_step=self._step,
@@ -104,14 +114,14 @@ class _Loop:
             steps_per_loop=settings.steps_per_loop,
             checkpoint_manager=self._manager,
             enable_async_checkpointing=run.config.asynchronous,
-            summary_manager=SummaryManager(run.model_dir, self._step, interval),
+            summary_manager=SummaryManager(run.written_dir, self._step, interval),
             eval_summary_dir=folder,  # else Orbit would take the other manager for both
             eval_summary_manager=SummaryManager(folder, self._step),
         )
 
     def run(self, last):
         run, task = self._run, self._run.experiment.task
-        self._interruption.listen()
+        self._interruption.listen(lambda number: max(of_all_workers(run.strategy, number)))
         run.describe(self._model, self._optimizer)
         print(
             f"{self._model.count_params():,} parameters, {run.strategy.num_replicas_in_sync} "
@@ -123,9 +133,9 @@ class _Loop:
         else:
             print(f"nothing left to train: {last} steps are asked for")
         self._progress = Progress(self._step, last)
-        step_log = StepLog(run.model_dir, self._trainer, self._start, run.config.log_interval)
-        self._evaluations = EvaluationLog(run.model_dir, self._start)
-        self._best = BestCheckpoint(run.model_dir, run.config.keep_best)
+        step_log = StepLog(run.written_dir, self._trainer, self._start, run.config.log_interval)
+        self._evaluations = EvaluationLog(run.written_dir, self._start)
+        self._best = BestCheckpoint(run.written_dir, run.config.keep_best)
         self._controller.train_actions = (
             step_log,
             self._progress,
@@ -135,11 +145,13 @@ class _Loop:
         with data_errors(task, "the same command goes on from the last checkpoint"):
             try:
                 self._train_to(last)
+                run.meet(last)  # nobody goes before the chief has written everything
             except Interrupted as signal:
                 self._profile.stop()
                 self._controller.save_checkpoint()
                 self._manager.sync()
                 step = int(self._step.numpy())
+                run.meet(step)
                 print(f"{signal}: saved at step {step}; the same command goes on from there")
                 return signal.exit_status
             except BaseException:

@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
+import tempfile
 
 import keras
 import tensorflow as tf
 
 from pipelines import checkpoints, configuration
 from pipelines.configuration import Experiment
-from pipelines.distribution import Distribution
+from pipelines.distribution import Distribution, is_chief, of_all_workers
 from pipelines.errors import UserError
 from pipelines.gin_checks import check_used
 from pipelines.settings import RunConfig, TrainSettings
@@ -49,6 +50,38 @@ class Run:
     def strategy(self):
         """`tf.distribute.Strategy`. Made once: a process joins its cluster once."""
         return self.distribution.make()
+
+    @functools.cached_property
+    def is_chief(self):
+        """bool. Whether it is this process that writes what lies in the directory, and speaks."""
+        return is_chief(self.strategy)
+
+    @functools.cached_property
+    def written_dir(self):
+        """str. Where this process writes: `model_dir`, or a folder that goes when it goes.
+
+        All workers take the same steps, so what the others write is what the chief writes.
+        """
+        if self.is_chief:
+            return self.model_dir
+        self._folder = tempfile.TemporaryDirectory()
+        return self._folder.name
+
+    def meet(self, step):
+        """Waits for all workers, which must be at the same step.
+
+        Args:
+            step: int.
+
+        Raises:
+            UserError: they are not.
+        """
+        steps = of_all_workers(self.strategy, step)
+        if len(set(steps)) > 1:
+            raise UserError(
+                f"the workers found checkpoints of different steps ({', '.join(map(str, steps))}): "
+                f"{self.model_dir} must be one folder that all of them see"
+            )
 
     def make(self, optimizer=True):
         """New weights, of the run's seed.
@@ -97,8 +130,20 @@ class Run:
                 f"{self.distribution.strategy!r} has {there}: it is for 'mirrored'"
             )
 
+    def check_alone(self):
+        """Refuses several workers, for what one process does by itself.
+
+        Raises:
+            UserError: there are several.
+        """
+        if self.distribution.strategy == "multi_worker_mirrored":
+            raise UserError(
+                "this is for one process: choose another Distribution.strategy than "
+                f"{self.distribution.strategy!r}"
+            )
+
     def describe(self, model, optimizer):
         """Leaves in the directory what the run is: its model and its configuration."""
-        checkpoints.describe_model(self.model_dir, model, self.experiment.task, optimizer)
+        checkpoints.describe_model(self.written_dir, model, self.experiment.task, optimizer)
         if self.bindings is not None:
-            configuration.write_operative_config(self.model_dir)
+            configuration.write_operative_config(self.written_dir)

@@ -1,7 +1,7 @@
 """Trains under one strategy and writes the weights: logical CPUs have to be set before TensorFlow
 starts, so every strategy has a process of its own.
 
-    python replicas_worker.py one_device|mirrored MODEL_DIR OUTPUT
+    python replicas_worker.py one_device|mirrored|multi_worker_mirrored MODEL_DIR OUTPUT
 """
 
 import functools
@@ -20,12 +20,12 @@ import tensorflow as tf
 import keras_perceiver_ar as kpar
 from pipelines import evaluate
 from pipelines.data import CopyTask
-from pipelines.distribution import Distribution
+from pipelines.distribution import Distribution, is_chief, worker_index
 from pipelines.settings import TrainSettings
 from pipelines.training.input import distribute
 from pipelines.training.trainer import Trainer
 
-STEPS, BATCH_SIZE, CONTEXT = 5, 4, 8
+STEPS, BATCH_SIZE, MICROBATCHES, CONTEXT = 20, 4, 2, 8
 # Rows of 1 … 7 inputs under 8 latents: as many labels as the rows happen to be long.
 TASK = CopyTask(length=8, min_crop=1)
 OPTIMIZERS = {
@@ -55,7 +55,9 @@ def make_trainer(strategy, optimizer, normalization):
         model, optimizer = make_model(), OPTIMIZERS[optimizer]()
         step = tf.Variable(0, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
     clip_norm = CLIP_NORMS[normalization]
-    settings = TrainSettings(STEPS, BATCH_SIZE, normalization, clip_norm=clip_norm)
+    settings = TrainSettings(
+        STEPS, BATCH_SIZE, normalization, num_microbatches=MICROBATCHES, clip_norm=clip_norm
+    )
     trainer = Trainer(model, optimizer, settings, strategy, step)
     make_data = functools.partial(TASK.train_dataset, context=CONTEXT, seed=0)
     trainer.train_dataset = distribute(strategy, make_data, BATCH_SIZE)
@@ -63,7 +65,7 @@ def make_trainer(strategy, optimizer, normalization):
 
 
 def train_all(strategy):
-    """Weights after five steps, and the smallest norm of a gradient, of every configuration."""
+    """Weights after all steps, and the smallest norm of a gradient, of every configuration."""
     results = {}
     for optimizer, normalization in CONFIGURATIONS:
         trainer = make_trainer(strategy, optimizer, normalization)
@@ -74,6 +76,22 @@ def train_all(strategy):
         for variable in trainer.model.trainable_variables:
             results[f"{prefix}:weight:{variable.path}"] = variable.numpy()
     return results
+
+
+def record_rows(strategy):
+    """What the replicas of this process read: token ids of training steps and of an evaluation."""
+    many = CopyTask(length=8, min_crop=1, evaluation_examples=11)
+    train = functools.partial(many.train_dataset, context=CONTEXT, seed=0)
+    evaluation = functools.partial(many.evaluation_dataset, "test", context=CONTEXT, num_latents=8)
+    rows = {}
+    for name, make_data in (("train", train), ("evaluation", evaluation)):
+        dataset = distribute(strategy, make_data, BATCH_SIZE)
+        specs = tf.nest.flatten(dataset.element_spec, expand_composites=True)
+        assert all(spec.shape.is_fully_defined() for spec in specs), specs
+        batches = [inputs["token_ids"] for _, (inputs, _) in zip(range(3), dataset)]
+        local = [np.concatenate(strategy.experimental_local_results(batch)) for batch in batches]
+        rows[name] = np.stack(local)
+    return rows
 
 
 class Recorder(kpar.models.PerceiverARCausalLM):
@@ -114,7 +132,11 @@ def record_dropout(strategy, path, first_step):
 
 def main(name, model_dir, output):
     strategy = Distribution(name, 2 if name == "mirrored" else None).make()
-    np.savez(output, **train_all(strategy))
+    Distribution.make = lambda _: strategy  # workers meet once
+    np.savez(f"{output}.rows{worker_index(strategy)}.npz", **record_rows(strategy))
+    results = train_all(strategy)
+    if is_chief(strategy):
+        np.savez(output, **results)
     bindings = [f"--gin_bindings=Distribution.strategy = '{name}'"]
     bindings += ["--gin_bindings=Distribution.num_replicas = 2"]
     evaluate.main([f"--model_dir={model_dir}", f"--output={output}.json", *bindings])

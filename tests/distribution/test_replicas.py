@@ -1,4 +1,4 @@
-"""Two replicas do what one device does."""
+"""Two replicas of one process, and two processes, do what one device does."""
 
 import json
 import os
@@ -14,7 +14,8 @@ from tests.pipelines import runs
 
 pytestmark = pytest.mark.slow
 
-STRATEGIES = ("one_device", "mirrored")
+STRATEGIES = ("one_device", "mirrored", "multi_worker_mirrored")
+MANY = STRATEGIES[1:]
 WORKER = pathlib.Path(__file__).with_name("replicas_worker.py")
 CONFIGURATIONS = [("sgd", "sum"), ("sgd", "mean"), ("adam", "sum")]
 
@@ -25,18 +26,17 @@ def outputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("replicas")
     flags = runs.copy_flags("CopyTask.evaluation_examples = 7")
     runs.save_untrained(folder / "run", flags, scale=0.5)
-    environment = {**os.environ, "PYTHONPATH": str(runs.ROOT)}
-    pipe = subprocess.PIPE
-    started = {
-        name: subprocess.Popen(
+    started = [
+        subprocess.Popen(
             [sys.executable, str(WORKER), name, str(folder / "run"), str(folder / f"{name}.npz")],
-            env=environment,
-            stdout=pipe,
-            stderr=pipe,
+            env={**os.environ, "PYTHONPATH": str(runs.ROOT), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-        for name in STRATEGIES
-    }
-    for process in started.values():
+        for name, environments in zip(STRATEGIES, ([{}], [{}], runs.cluster()))
+        for environment in environments
+    ]
+    for process in started:
         status, _, err = runs.finish(process)
         assert status == 0, err
     return {name: folder / f"{name}.npz" for name in STRATEGIES}
@@ -54,10 +54,24 @@ def test_the_replicas_hold_different_numbers_of_labels():
     assert all(first != second for first, second in counts.reshape(5, 2, 2).sum(-1))
 
 
+@pytest.mark.parametrize(("name", "number"), [("mirrored", 1), ("multi_worker_mirrored", 2)])
+@pytest.mark.parametrize("kind", ["train", "evaluation"])
+def test_the_same_global_batches_are_read(outputs, name, number, kind):
+    def read(name, worker):
+        path = outputs[name]
+        return np.load(path.with_name(f"{path.name}.rows{worker}.npz"))[kind]
+
+    shares = [read(name, worker) for worker in range(number)]
+    one = read("one_device", 0)
+    assert one.shape == (3, 4, 8)
+    np.testing.assert_array_equal(np.concatenate(shares, axis=1), one)
+
+
+@pytest.mark.parametrize("many", MANY)
 @pytest.mark.parametrize(("optimizer", "normalization"), CONFIGURATIONS)
-def test_weights_after_five_steps_are_the_same(trained, optimizer, normalization):
+def test_weights_after_twenty_steps_are_the_same(trained, many, optimizer, normalization):
     prefix = f"{optimizer}/{normalization}:"
-    one, two = (trained[name] for name in STRATEGIES)
+    one, two = trained["one_device"], trained[many]
     weights = [name for name in one if name.startswith(f"{prefix}weight:")]
     assert len(weights) > 20 and one.keys() == two.keys()
     if optimizer == "adam":
@@ -70,20 +84,24 @@ def test_weights_after_five_steps_are_the_same(trained, optimizer, normalization
         np.testing.assert_allclose(two[name], one[name], rtol=0, atol=tolerance, err_msg=name)
 
 
+@pytest.mark.parametrize("many", MANY)
 @pytest.mark.parametrize(("optimizer", "normalization"), CONFIGURATIONS)
-def test_the_log_is_the_same_and_gradients_are_clipped(trained, optimizer, normalization):
+def test_the_log_is_the_same_and_gradients_are_clipped(trained, many, optimizer, normalization):
     prefix = f"{optimizer}/{normalization}:"
-    one, two = (trained[name] for name in STRATEGIES)
+    one, two = trained["one_device"], trained[many]
+    assert len(one[f"{prefix}loss"]) == 20
     for key in ("labels", "accuracy"):
         np.testing.assert_array_equal(two[prefix + key], one[prefix + key], key)
     for key in ("loss", "gradient_norm"):
-        np.testing.assert_allclose(two[prefix + key], one[prefix + key], rtol=1e-4, err_msg=key)
+        np.testing.assert_allclose(two[prefix + key], one[prefix + key], rtol=1e-6, err_msg=key)
     assert one[f"{prefix}gradient_norm"].min() > {"sum": 1.0, "mean": 0.05}[normalization]
 
 
-def test_evaluation_gives_the_same_figures(outputs):
+@pytest.mark.parametrize("many", MANY)
+def test_evaluation_gives_the_same_figures(outputs, many):
     one, two = (
-        json.loads(path.with_name(f"{path.name}.json").read_text()) for path in outputs.values()
+        json.loads(outputs[name].with_name(f"{name}.npz.json").read_text())
+        for name in ("one_device", many)
     )
     assert one["targets"] == 7 * 4
     # float32 sums of at most 16 numbers each, in another order.

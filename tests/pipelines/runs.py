@@ -1,10 +1,13 @@
 """Tiny runs of the commands, in this process or in one of their own."""
 
+import contextlib
 import hashlib
+import json
 import os
 import pathlib
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -150,13 +153,30 @@ def fingerprints(folder):
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def start(module, *arguments):
+def start(module, *arguments, environment=()):
     """A command in a process of its own, its output through pipes."""
     command = [sys.executable, "-u", "-m", module, *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **dict(environment)}
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # what a command does by itself is what counts
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe)
+
+
+def cluster(number=2):
+    """Environments of workers on free ports of this machine: list of dict."""
+    with contextlib.ExitStack() as held:  # all at once, or the same port might come twice
+        sockets = [held.enter_context(socket.socket()) for _ in range(number)]
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
+        addresses = [f"127.0.0.1:{listener.getsockname()[1]}" for listener in sockets]
+    return [
+        {
+            "TF_CONFIG": json.dumps(
+                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+            )
+        }
+        for index in range(number)
+    ]
 
 
 def finish(process):

@@ -9,6 +9,7 @@ import tensorflow as tf
 from pipelines import checkpoints
 from pipelines.checkpoints.weights import Torn, restore
 from pipelines.errors import RunError, UserError
+from tests.pipelines import runs
 
 ASYNCHRONOUS = tf.train.CheckpointOptions(enable_async=True)
 
@@ -139,3 +140,16 @@ def test_what_cannot_be_written_is_said_at_the_latest_at_the_end(tmp_path, optio
     with pytest.raises(RunError, match=f"cannot write {tmp_path}: .*the same command goes on"):
         manager.save(1, options=options)
         manager.sync()
+
+
+def test_a_manager_that_does_not_write_reads_and_touches_nothing(tmp_path):
+    save(tmp_path, [3, 5])
+    (tmp_path / "ckpt-5.index").write_bytes(b"torn")
+    (tmp_path / "checkpoint").unlink()
+    before = runs.fingerprints(tmp_path)
+    checkpoint, manager = make(tmp_path, writes=False)
+    assert manager.restore_or_initialize() == str(tmp_path / "ckpt-3")
+    assert checkpoint.step.numpy() == 3
+    assert manager.save(7, options=ASYNCHRONOUS) is None
+    manager.sync()
+    assert runs.fingerprints(tmp_path) == before
