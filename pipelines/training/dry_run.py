@@ -1,8 +1,5 @@
 """What a run would be, before it takes an hour of somebody's pod."""
 
-import contextlib
-
-import keras
 import rich.console
 import rich.table
 
@@ -10,6 +7,7 @@ import gin
 from pipelines import checkpoints, configuration, flops
 from pipelines.configuration import Experiment, TrainSettings
 from pipelines.gin_checks import check_used
+from pipelines.pure import shapes_alone
 
 
 def dry_run(model_dir, bindings=()):
@@ -24,7 +22,7 @@ def dry_run(model_dir, bindings=()):
     """
     settings = configuration.make(TrainSettings)
     experiment = configuration.make(Experiment)
-    with _shapes_alone():
+    with shapes_alone():
         model = experiment.make_model()
     optimizer = experiment.make_optimizer()
     check_used(bindings)
@@ -48,12 +46,3 @@ def dry_run(model_dir, bindings=()):
     }.items():
         table.add_row(name, value)
     rich.console.Console().print(table)
-
-
-@contextlib.contextmanager
-def _shapes_alone():
-    """A model that is made within has no weights: the largest would take gigabytes."""
-    with keras.StatelessScope(initialize_variables=False):
-        yield
-    # Else Keras would make them at the end of the next such scope.
-    keras.utils.clear_session()
