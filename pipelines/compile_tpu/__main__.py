@@ -46,8 +46,7 @@ def main(arguments=None):
     )
     arguments = sys.argv[1:] if arguments is None else arguments
     flags = flags.parse_args(arguments)
-    for environment in (environments.LOWER, environments.COMPILE):
-        environment.make()
+    environments.make_all()
     with tempfile.TemporaryDirectory(prefix="compile_tpu-") as folder:
         module, facts = (str(pathlib.Path(folder, name)) for name in ("module.hlo.pb", "facts"))
         _lower(flags, module, facts)

@@ -66,13 +66,15 @@ def _compile(hlo, donated, devices):
 def _donate(module, donated):
     """Lets results take the places of arguments, as a step's variables do."""
     main = next(part for part in module.body.operations if part.name.value == "main")
-    attributes = [{} for _ in main.type.inputs]
+    # Once: each look makes a list of thousands.
+    inputs, results = list(main.type.inputs), list(main.type.results)
+    attributes = [{} for _ in inputs]
     number = ir.IntegerType.get_signless(32)
     for argument, result in donated:
-        if main.type.inputs[argument] != main.type.results[result]:
+        if inputs[argument] != results[result]:
             raise ValueError(
-                f"Argument {argument} is {main.type.inputs[argument]}, result {result} is "
-                f"{main.type.results[result]}: the one cannot take the other's place."
+                f"Argument {argument} is {inputs[argument]}, result {result} is "
+                f"{results[result]}: the one cannot take the other's place."
             )
         attributes[argument]["tf.aliasing_output"] = ir.IntegerAttr.get(number, result)
     main.attributes["arg_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get(a) for a in attributes])

@@ -1,4 +1,4 @@
-"""The two virtual environments that compiling for TPUs needs, made when first asked for."""
+"""python -m pipelines.compile_tpu.environments: makes what compiling for TPUs needs."""
 
 import contextlib
 import fcntl
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+from pipelines import command_line
 from pipelines.errors import RunError
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -88,3 +89,13 @@ LOWER = Environment(
 )
 # A newer libtpu, whose compiler answers for any slice, and the jax that speaks with it.
 COMPILE = Environment(".venv-tpu-compile", [["-r", "requirements-tpu-compiler.txt"]], 1300)
+
+
+def make_all():
+    """Makes both; what is ready stays as it is."""
+    for environment in (LOWER, COMPILE):
+        environment.make()
+
+
+if __name__ == "__main__":
+    command_line.run(make_all)

@@ -119,8 +119,8 @@ class EvaluateProgram(Program):
 
     def __init__(self, model, rows):
         super().__init__(model, rows)
-        self._sums = {name: tf.TensorSpec((), tf.float64) for name in LABEL_SUMS}
-        self.state = tf.nest.flatten(self._sums)
+        self.sums = {name: tf.TensorSpec((), tf.float64) for name in LABEL_SUMS}
+        self.state = tf.nest.flatten(self.sums)
         self.rest = (self.weights, *self._rows_of_data())
         self.donated = [(number, number) for number in range(len(self.state))]
 
@@ -131,7 +131,7 @@ class EvaluateProgram(Program):
             logits = self.model(inputs)
         cross_entropy, _ = token_loss(labels, logits)
         sums = label_sums(labels, logits, cross_entropy)
-        totals = tf.nest.pack_sequence_as(self._sums, state)
+        totals = tf.nest.pack_sequence_as(self.sums, state)
         return {name: totals[name] + tf.cast(sums[name], tf.float64) for name in totals}
 
 

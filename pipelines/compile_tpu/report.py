@@ -6,6 +6,11 @@ import rich.table
 GIGA = 1e9
 
 
+def gibibytes(number):
+    """Bytes in words."""
+    return f"{number / 2**30:.1f} GiB"
+
+
 def figures(record):
     """The figures of a record in words: dict of str.
 
@@ -19,9 +24,10 @@ def figures(record):
         "topology": f"{record['topology']}, {record['devices']:,} × {record['device_kind']}",
         "parameters": f"{record['parameters']:,}",
         "rows of a device": f"{record['rows']:,} in {record['microbatches']:,} microbatches",
-        "memory of a device": f"{record['hbm_bytes'] / GIGA:.2f} GB",
-        "of it arguments": f"{record['argument_bytes'] / GIGA:.2f} GB",
-        "of it temporary": f"{record['temp_bytes'] / GIGA:.2f} GB",
+        "memory of a device": gibibytes(record["hbm_bytes"]),
+        "at the peak": gibibytes(record["peak_bytes"]),
+        "of it arguments": gibibytes(record["argument_bytes"]),
+        "of it temporary": gibibytes(record["temp_bytes"]),
         "operations": f"{record['flops'] / GIGA:,.1f} GFLOP, each loop's body once",
         "by hand": f"{record['hand_flops'] / GIGA:,.1f} GFLOP for a microbatch: × {ratio:.2f}",
         "collectives": ", ".join(f"{count} {name}" for name, count in collectives) or "none",

@@ -22,7 +22,7 @@ def topology(text):
         examples = "v5e:2x4, v5e:16x16, v6e:8x8 or, with three axes, v4:4x4x8, v5p:2x2x1"
         kinds = ", ".join(_KINDS)
         raise argparse.ArgumentTypeError(
-            f"must be a TPU ({kinds}) and its chips along each axis, the first two even: {examples}: "
+            f"must be a TPU ({kinds}) and its chips along each axis, two of them even: {examples}: "
             f"got {text!r}"
         )
     return text
