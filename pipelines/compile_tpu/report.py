@@ -31,7 +31,7 @@ def figures(record):
         "operations": f"{record['flops'] / GIGA:,.1f} GFLOP, each loop's body once",
         "by hand": f"{record['hand_flops'] / GIGA:,.1f} GFLOP for a microbatch: × {ratio:.2f}",
         "collectives": ", ".join(f"{count} {name}" for name, count in collectives) or "none",
-        "compiled in": f"{record['compile_s']:.0f} s",
+        "compiled in": f"{record['compile_s']:.0f} s, {record['compile_cpu_s']:.0f} s of one core",
     }
 
 

@@ -42,8 +42,11 @@ def train(make_optimizer, batches, **settings):
     return numbers(model.trainable_variables), numbers(optimizer.variables)
 
 
-@pytest.mark.parametrize("make_optimizer", [OptaxAdam, OptaxAdafactor])
-@pytest.mark.parametrize("settings", [{}, {"num_microbatches": 2, "normalization": "mean"}])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("make_optimizer", "settings"),
+    [(OptaxAdam, {}), (OptaxAdafactor, {"num_microbatches": 2, "normalization": "mean"})],
+)
 def test_a_step_is_the_trainer_s_dropout_and_all(make_optimizer, settings):
     rows = [batch(0), batch(1)]
     weights, slots = train(lambda: make_optimizer(0.1), rows, **settings)

@@ -17,7 +17,8 @@ RECORD = {
     "dtype": "bfloat16",
     "rematerialize": True,
     "hand_flops": 2 * 10**12,
-    "compile_s": 61.4,
+    "compile_s": 40.0,
+    "compile_cpu_s": 61.4,
     "devices": 256,
     "device_kind": "TPU v5 lite",
     "hbm_bytes": 3 * 2**30,
@@ -27,7 +28,7 @@ RECORD = {
     "flops": 3e12,
     "collectives": {"all-reduce": 2},
 }
-FACTS = ("compile_s", "devices", "device_kind", "flops", "collectives")
+FACTS = ("compile_s", "compile_cpu_s", "devices", "device_kind", "flops", "collectives")
 REFUSED = {k: v for k, v in RECORD.items() if k not in FACTS and not k.endswith("_bytes")}
 REFUSED |= {"refused": "RESOURCE_EXHAUSTED: Ran out of memory", "step": "decode"}
 PAGE = f"before\n{table.BEGIN}old\n{table.END}after\n"
