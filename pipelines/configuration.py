@@ -4,26 +4,30 @@ import dataclasses
 import json
 import pathlib
 import re
+import sys
 
 import keras
 import tensorflow as tf
 
 import gin
 import keras_perceiver_ar as kpar
-from pipelines.checkpoints import OPERATIVE_CONFIG, write_text
-from pipelines.checks import check_integer, check_number
+from pipelines import gin_changes
+from pipelines.atomic_files import write_text, writing
+from pipelines.checkpoints import OPERATIVE_CONFIG, newest_checkpoint
 from pipelines.command_line import user_errors
-from pipelines.data import BooksTask, CopyTask, LatentCrop, RandomCrop, ShardsTask
+from pipelines.data import BooksTask, CopyTask, InputFnTask, LatentCrop, RandomCrop, ShardsTask
 from pipelines.errors import UserError
 from pipelines.gin_checks import check_macros
 from pipelines.optimizer_checks import check_optimizer
 from pipelines.position_checks import check_positions
+from pipelines.settings import RunConfig, TrainSettings  # noqa: F401 (for gin to know them)
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
 for _configurable, _module in (
     (BooksTask, "tasks"),
     (CopyTask, "tasks"),
+    (InputFnTask, "tasks"),
     (ShardsTask, "tasks"),
     (LatentCrop, "tasks"),
     (RandomCrop, "tasks"),
@@ -112,101 +116,6 @@ class Experiment:
             return optimizer
 
 
-@gin.configurable(module="pipelines")
-@dataclasses.dataclass(frozen=True)
-class TrainSettings:
-    """How long, how much at once, and what is kept.
-
-    Args:
-        steps: int. Steps in all, those of earlier starts included.
-        batch_size: int. Rows of the global batch, over all replicas.
-        normalization: "sum" over labels as in the original, or "mean".
-        z_loss: float. Weight of log²Z.
-        label_smoothing: float in [0, 1). Probability that a target gives away to the other tokens.
-        num_microbatches: int. Parts of a replica's rows that are computed one after the other, in
-            less memory. The step is the same.
-        clip_norm: float or None. Global norm to which gradients are clipped, after the sum over
-            microbatches and replicas.
-        seed: int. Of the data, the weights and the dropout.
-        steps_per_loop: int. Steps on the device between two looks from the host.
-        checkpoint_interval: int. Steps.
-        keep_checkpoints: int. The newest ones are kept.
-        evaluation_interval: int or None. Steps between evaluations; None evaluates at the end only.
-        evaluation_split: str.
-        evaluation_batch_size: int or None. None is `batch_size`.
-        evaluation_batches: int or None. The first so many batches of the split are evaluated, the
-            figures say so; None is all of them.
-        jit_compile: bool or None. Whether XLA compiles the step; None leaves it to the device.
-    """
-
-    steps: int
-    batch_size: int
-    normalization: str = "sum"
-    z_loss: float = 1e-4
-    label_smoothing: float = 0.0
-    num_microbatches: int = 1
-    clip_norm: float | None = 1.0
-    seed: int = 0
-    steps_per_loop: int = 100
-    checkpoint_interval: int = 1000
-    keep_checkpoints: int = 3
-    evaluation_interval: int | None = None
-    evaluation_split: str = "validation"
-    evaluation_batch_size: int | None = None
-    evaluation_batches: int | None = None
-    jit_compile: bool | None = None
-
-    def __post_init__(self):
-        if self.normalization not in kpar.training.NORMALIZATIONS:
-            raise UserError(
-                f"TrainSettings.normalization must be one of {kpar.training.NORMALIZATIONS}, "
-                f"got {self.normalization!r}"
-            )
-        if self.jit_compile not in (True, False, None):
-            raise UserError(
-                f"TrainSettings.jit_compile must be True, False or None, got {self.jit_compile!r}"
-            )
-        for name in (
-            "steps",
-            "batch_size",
-            "num_microbatches",
-            "steps_per_loop",
-            "checkpoint_interval",
-            "keep_checkpoints",
-        ):
-            check_integer(f"TrainSettings.{name}", getattr(self, name))
-        for name in ("evaluation_interval", "evaluation_batch_size", "evaluation_batches"):
-            check_integer(f"TrainSettings.{name}", getattr(self, name), optional=True)
-        check_integer("TrainSettings.seed", self.seed, least=0, most=2**31 - 1)
-        self.check_microbatches()
-        check_number("TrainSettings.z_loss", self.z_loss)
-        check_number("TrainSettings.label_smoothing", self.label_smoothing)
-        if self.label_smoothing >= 1:
-            raise UserError(
-                f"TrainSettings.label_smoothing must be less than 1, got {self.label_smoothing!r}"
-            )
-        check_number("TrainSettings.clip_norm", self.clip_norm, optional=True, above=True)
-
-    def check_microbatches(self, num_replicas=1):
-        """Refuses a batch that does not divide into microbatches.
-
-        Args:
-            num_replicas: int. How many share a batch.
-
-        Raises:
-            UserError: names the batch and what would do.
-        """
-        rows, parts = self.batch_size // num_replicas, self.num_microbatches
-        if rows % parts:
-            shared = f" ({rows} rows for each of {num_replicas} replicas)"
-            raise UserError(
-                f"TrainSettings.batch_size is {self.batch_size}"
-                f"{shared if num_replicas > 1 else ''}, which cannot be cut into "
-                f"TrainSettings.num_microbatches = {parts}: choose a multiple of "
-                f"{parts * num_replicas}"
-            )
-
-
 def parse(files, bindings):
     """Reads gin files, then bindings; paths are looked up here and in the repository.
 
@@ -278,3 +187,26 @@ def read_model_dir(model_dir, files=(), bindings=()):
 def write_operative_config(model_dir):
     """Leaves the configuration that was really used beside the checkpoints."""
     write_text(tf.io.gfile.join(model_dir, OPERATIVE_CONFIG), gin.operative_config_str())
+
+
+def warn_of_changes(model_dir):
+    """Says on standard error what a run that goes on is now told otherwise.
+
+    What would make its weights useless `checkpoints.check_model` has refused by then; the rest is
+    for the person to decide.
+
+    Args:
+        model_dir: str.
+    """
+    path = tf.io.gfile.join(model_dir, OPERATIVE_CONFIG)
+    if newest_checkpoint(model_dir) is None or not tf.io.gfile.exists(path):
+        return
+    with writing(path), tf.io.gfile.GFile(path) as file:
+        before = file.read()
+    try:
+        lines = gin_changes.changes(before, gin.operative_config_str())
+    except SyntaxError:
+        lines = [f"{path} is torn, and what it was like before is not known"]
+    for line in lines:
+        if not line.startswith(("RunConfig.", "TrainSettings.steps_per_loop")):
+            print(f"warning: changed since the last start: {line}", file=sys.stderr, flush=True)

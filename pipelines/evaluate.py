@@ -30,17 +30,16 @@ def main(arguments=None):
     flags = flags.parse_args(arguments)
 
     from pipelines import configuration
+    from pipelines.estimator import Estimator
     from pipelines.training import evaluation
 
     configuration.read_model_dir(flags.model_dir, flags.gin_file, flags.gin_bindings)
-    results = evaluation.evaluate(
-        flags.model_dir,
-        flags.checkpoint,
+    results = Estimator.from_gin(flags.model_dir, flags.gin_bindings).evaluate(
         flags.split,
-        flags.num_latents,
-        flags.batch_size,
-        flags.batches,
-        flags.gin_bindings,
+        flags.checkpoint,
+        num_latents=flags.num_latents,
+        batch_size=flags.batch_size,
+        num_batches=flags.batches,
     )
     evaluation.report(results, flags.output)
 

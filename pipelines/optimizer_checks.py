@@ -43,6 +43,8 @@ def _check_settings(optimizer):
             )
     for name in ("weight_decay", "beta_1", "beta_2", "epsilon", "momentum"):
         check_number(f"the optimizer's {name}", config.get(name), optional=True)
-    for name in ("loss_scale_factor", "gradient_accumulation_steps", "use_ema"):
+    if config.get("use_ema"):
+        raise UserError("the optimizer's use_ema: leave it out and set TrainSettings.ema_decay")
+    for name in ("loss_scale_factor", "gradient_accumulation_steps"):
         if config.get(name):
             raise UserError(f"the optimizer's {name} has no effect in this loop: leave it out")

@@ -22,18 +22,39 @@ def main(arguments=None):
     command_line.add_gin_flags(flags, required=False)
     flags = flags.parse_args(arguments)
 
-    from pipelines import checkpoints, configuration, gin_checks
-    from savedmodels.writer import write_version
+    from pipelines import configuration
+    from pipelines.estimator import Estimator
 
     configuration.read_model_dir(flags.model_dir, flags.gin_file, flags.gin_bindings)
-    experiment = configuration.make(configuration.Experiment)
-    model = experiment.make_model()
-    gin_checks.check_used(flags.gin_bindings)
-    step = checkpoints.restore_weights(flags.model_dir, model, flags.checkpoint)
-    task = experiment.task
-    positions = getattr(task, "positions", None)
-    path, signatures = write_version(model, flags.output, task.is_text, positions)
+    estimator = Estimator.from_gin(flags.model_dir, flags.gin_bindings, exporter=export_run)
+    step, path, signatures = estimator.export_saved_model(flags.output, flags.checkpoint)
     print(f"step {step} of {flags.model_dir} is now {path}, with {', '.join(signatures)}")
+
+
+def export_run(run, output, step=None):
+    """Writes a checkpoint of a run as the next version of a SavedModel: an estimator's exporter.
+
+    Args:
+        run: `pipelines.training.run.Run`.
+        output: str. Directory of the model's versions.
+        step: int or None. None is the newest checkpoint.
+
+    Returns:
+        int, the step; str, the path of the version; list of str, its signatures.
+
+    Raises:
+        UserError: no such checkpoint, or a directory that cannot be written.
+    """
+    from pipelines import checkpoints
+    from savedmodels.writer import write_version
+
+    # Outside of any strategy: a server has none.
+    model = run.experiment.make_model()
+    run.check_used()
+    step = checkpoints.restore_weights(run.model_dir, model, step)
+    task = run.experiment.task
+    positions = getattr(task, "positions", None)
+    return step, *write_version(model, output, task.is_text, positions)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ import gin
 from pipelines import configuration, flops
 from pipelines.command_line import one_line
 from pipelines.compile_tpu import programs
-from pipelines.configuration import Experiment, TrainSettings
+from pipelines.configuration import Experiment
 from pipelines.errors import RunError, UserError
 from pipelines.gin_checks import check_used
 from pipelines.position_checks import ANY_POSITIONS
 from pipelines.pure import shapes_alone
+from pipelines.settings import TrainSettings
 
 
 @gin.configurable(module="pipelines")

@@ -75,7 +75,7 @@ class TrainProgram(Program):
         self._step = Step(model, settings)
         make_stateless(optimizer)
         with shapes_alone():
-            optimizer.build(model.trainable_variables)
+            settings.prepare(optimizer, model.trainable_variables)
         slots = [tf.TensorSpec(v.shape, v.dtype) for v in optimizer.variables]
         self.state = [*self.weights, *slots]
         # `TPUStrategy` too hands each replica its number as an argument.

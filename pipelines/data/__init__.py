@@ -8,4 +8,5 @@ from pipelines.data.books_task import BooksTask as BooksTask
 from pipelines.data.copy_task import CopyTask as CopyTask
 from pipelines.data.crops import LatentCrop as LatentCrop
 from pipelines.data.crops import RandomCrop as RandomCrop
+from pipelines.data.input_fn_task import InputFnTask as InputFnTask
 from pipelines.data.shards_task import ShardsTask as ShardsTask

@@ -9,7 +9,7 @@ import re
 import tensorflow as tf
 
 from pipelines import remote
-from pipelines.checkpoints import remove_if_there, write_text
+from pipelines.atomic_files import remove_if_there, write_text
 from pipelines.command_line import user_errors
 from pipelines.data import manifest
 from pipelines.errors import UserError

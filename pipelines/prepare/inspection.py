@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_perceiver_ar.codecs.byte_codec import NUM_RESERVED
 from pipelines import image_files
-from pipelines.checkpoints import write_bytes, write_text
+from pipelines.atomic_files import write_bytes, write_text
 from pipelines.checks import check_integer
 from pipelines.command_line import one_line, printable, user_errors
 from pipelines.data import codecs, manifest

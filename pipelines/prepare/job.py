@@ -8,7 +8,7 @@ import sys
 import tensorflow as tf
 
 from pipelines import remote
-from pipelines.checkpoints import write_bytes, write_text
+from pipelines.atomic_files import write_bytes, write_text
 from pipelines.command_line import one_line, user_errors
 from pipelines.data import manifest
 from pipelines.data.manifest import Manifest, Shard

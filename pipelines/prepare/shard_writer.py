@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines import remote
-from pipelines.checkpoints import UNFINISHED, remove_if_there, write_text
+from pipelines.atomic_files import UNFINISHED, remove_if_there, write_text
 from pipelines.data.batches import SPLITS
 from pipelines.data.manifest import Shard, checksum
 from pipelines.errors import UserError

@@ -9,7 +9,7 @@ import sentencepiece
 import tensorflow as tf
 
 from pipelines import remote
-from pipelines.checkpoints import write_bytes
+from pipelines.atomic_files import write_bytes
 from pipelines.command_line import printable, user_errors
 from pipelines.errors import UserError
 from pipelines.prepare import documents

@@ -5,9 +5,11 @@ import rich.table
 
 import gin
 from pipelines import checkpoints, configuration, flops
-from pipelines.configuration import Experiment, TrainSettings
+from pipelines.configuration import Experiment
+from pipelines.distribution import Distribution
 from pipelines.gin_checks import check_used
 from pipelines.pure import shapes_alone
+from pipelines.settings import RunConfig, TrainSettings
 
 
 def dry_run(model_dir, bindings=()):
@@ -21,6 +23,8 @@ def dry_run(model_dir, bindings=()):
         UserError: settings or data that do not fit, or a directory of another model.
     """
     settings = configuration.make(TrainSettings)
+    configuration.make(RunConfig)
+    configuration.make(Distribution)
     experiment = configuration.make(Experiment)
     with shapes_alone():
         model = experiment.make_model()

@@ -10,12 +10,9 @@ import rich.console
 import rich.table
 import tensorflow as tf
 
-from pipelines import checkpoints, configuration
+from pipelines import checkpoints
 from pipelines.command_line import user_errors
-from pipelines.configuration import Experiment, TrainSettings
-from pipelines.distribution import Distribution
 from pipelines.errors import UserError
-from pipelines.gin_checks import check_used
 from pipelines.training.evaluator import Evaluator, left_out
 from pipelines.training.input import check_batch_size, data_errors, distribute
 
@@ -78,25 +75,70 @@ def make_evaluator(
     return Evaluator(model, task, split, dataset, strategy, num_latents, part, on_batch)
 
 
-def evaluate(
-    model_dir,
-    step=None,
-    split="validation",
-    num_latents=None,
-    batch_size=None,
-    num_batches=None,
-    bindings=(),
+def evaluator_of_run(
+    run, model, split=None, num_latents=None, batch_size=None, num_batches=None, between=None
 ):
-    """Measures a checkpoint as its own run's configuration says, which gin has read.
+    """An evaluator as a run's own settings say, where nothing else is asked for.
 
     Args:
-        model_dir: str.
-        step: int or None. None is the newest checkpoint.
-        split: str.
-        num_latents: int or None. None is as in training.
+        run: `Run`.
+        model: `PerceiverARCausalLM`.
+        split: str or None. None is `TrainSettings.evaluation_split`.
+        num_latents: int or None. None is the model's.
         batch_size: int or None. None is as in training.
         num_batches: int, "all" or None. None is as in training.
-        bindings: gin bindings of the command line, all of which must have an effect.
+        between: function called after every batch, or None.
+
+    Returns:
+        `Evaluator`.
+
+    Raises:
+        UserError: a batch, split or number of latents that does not fit.
+    """
+    settings, longest = run.settings, model.backbone.max_context
+    if num_latents is not None and not 1 <= num_latents <= longest:
+        raise UserError(f"--num_latents must lie in 1 … {longest} (the context), got {num_latents}")
+    if batch_size is None:
+        batch_size = settings.evaluation_batch_size or settings.batch_size
+    if num_batches is None:
+        num_batches = settings.evaluation_batches
+    return make_evaluator(
+        model,
+        run.experiment.task,
+        split or settings.evaluation_split,
+        batch_size,
+        run.strategy,
+        num_latents,
+        None if num_batches == "all" else num_batches,
+        between,
+    )
+
+
+def check_metric(run, metric):
+    """Refuses a metric that the evaluations of a run do not give.
+
+    Args:
+        run: `Run`.
+        metric: str or None, which will do.
+
+    Raises:
+        UserError: names those that they give.
+    """
+    task = run.experiment.task
+    missing = left_out(task) if run.settings.evaluation_batches else []
+    there = [name for name in (*task.evaluation_metrics, "loss") if name not in missing]
+    if metric not in (None, *there):
+        raise UserError(f"RunConfig.keep_best must be one of {', '.join(there)}, got {metric!r}")
+
+
+def evaluate(run, step=None, split="validation", **options):
+    """Measures a checkpoint.
+
+    Args:
+        run: `Run`.
+        step: int or None. None is the newest checkpoint.
+        split: str.
+        **options: `num_latents`, `batch_size` and `num_batches` of `evaluator_of_run`.
 
     Returns:
         dict: the task's metrics, `loss`, `targets`, `step`, `split`; and of a part of the split
@@ -105,32 +147,12 @@ def evaluate(
     Raises:
         UserError: no such checkpoint, split or data.
     """
-    settings = configuration.make(TrainSettings)
-    experiment = configuration.make(Experiment)
-    strategy = configuration.make(Distribution).make()
-    with strategy.scope():
-        model = experiment.make_model()
-        step = checkpoints.restore_weights(model_dir, model, step)
-    if num_latents is not None and not 1 <= num_latents <= model.backbone.max_context:
-        raise UserError(
-            f"--num_latents must lie in 1 … {model.backbone.max_context} (the context), "
-            f"got {num_latents}"
-        )
-    if batch_size is None:
-        batch_size = settings.evaluation_batch_size or settings.batch_size
-    if num_batches is None:
-        num_batches = settings.evaluation_batches
-    evaluator = make_evaluator(
-        model,
-        experiment.task,
-        split,
-        batch_size,
-        strategy,
-        num_latents,
-        None if num_batches == "all" else num_batches,
-    )
-    check_used(bindings)
-    with data_errors(experiment.task):
+    model, _ = run.make(optimizer=False)
+    with run.strategy.scope():
+        step = checkpoints.restore_weights(run.model_dir, model, step)
+    evaluator = evaluator_of_run(run, model, split, **options)
+    run.check_used()
+    with data_errors(run.experiment.task):
         results = evaluator.evaluate(tf.constant(-1))
     return {**results, "step": step, "split": split}
 

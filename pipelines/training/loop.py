@@ -1,139 +1,176 @@
-"""Puts a run together: model, data, checkpoints, Orbit's controller."""
+"""Puts training together: model, data, checkpoints, Orbit's controller."""
 
+import contextlib
 import functools
 
-import keras
 import orbit
 import tensorflow as tf
 from absl import logging
 
 from pipelines import checkpoints, configuration
+from pipelines.checkpoints.averages import averaged
+from pipelines.checkpoints.best import BestCheckpoint
+from pipelines.checkpoints.warm_start import warm_start
 from pipelines.command_line import user_errors
-from pipelines.configuration import Experiment, TrainSettings
-from pipelines.distribution import Distribution
-from pipelines.errors import UserError
-from pipelines.gin_checks import check_used
-from pipelines.training.evaluation import make_evaluator
+from pipelines.errors import RunError
+from pipelines.training.evaluation import check_metric, evaluator_of_run
+from pipelines.training.evaluation_log import EvaluationLog
+from pipelines.training.health import Health
 from pipelines.training.input import check_batch_size, data_errors, distribute
 from pipelines.training.interruption import Interrupted, Interruption
+from pipelines.training.profile import Profile
 from pipelines.training.progress import Progress
+from pipelines.training.step_log import StepLog
+from pipelines.training.summaries import SummaryManager
 from pipelines.training.trainer import Trainer
 
 # Orbit prints each event twice, the metrics of a loop on many lines; `Progress` says it in one.
 orbit.controller._log = logging.debug
 
 
-def train(model_dir, evaluate=False, bindings=()):
-    """Trains as gin is configured, from the newest checkpoint in `model_dir` if there is one.
+def train(run, evaluate=False, max_steps=None, profile=None):
+    """Trains from the newest checkpoint of a run's directory, if there is one.
 
     Args:
-        model_dir: str.
+        run: `Run`.
         evaluate: bool. Whether to evaluate at intervals and at the end.
-        bindings: gin bindings of the command line, all of which must have an effect.
+        max_steps: int or None. Where to stop before `TrainSettings.steps`.
+        profile: pair of int or None. Steps between which TensorBoard's profiler runs.
 
     Returns:
         int, the exit status: 0, or 128 + signal if interrupted.
 
     Raises:
         UserError: settings, data or a directory that do not fit.
-        RunError: reading or writing failed in the middle of the run.
+        RunError: reading or writing failed in the middle of the run, or it came to nothing.
     """
-    interruption = Interruption()
-    settings = configuration.make(TrainSettings)
-    experiment = configuration.make(Experiment)
-    distribution = configuration.make(Distribution)
-    strategy = distribution.make()
-    # Here alone: whoever evaluates a run on fewer devices than it had only names the strategy.
-    if distribution.num_replicas not in (None, strategy.num_replicas_in_sync):
-        raise UserError(
-            f"Distribution.num_replicas is {distribution.num_replicas}, but the strategy "
-            f"{distribution.strategy!r} has {strategy.num_replicas_in_sync}: it is for 'mirrored'"
-        )
-    check_batch_size("TrainSettings.batch_size", settings.batch_size, strategy)
-    settings.check_microbatches(strategy.num_replicas_in_sync)
-    keras.utils.set_random_seed(settings.seed)
-    with strategy.scope():
-        model = experiment.make_model()
-        optimizer = experiment.make_optimizer()
-        global_step = orbit.utils.create_global_step()
-    make_data = functools.partial(
-        experiment.task.train_dataset, context=model.backbone.max_context, seed=settings.seed
-    )
-    # Reads the data, and refuses what does not fit, before anything is written.
-    evaluator = None
-    if evaluate:
-        batch_size = settings.evaluation_batch_size or settings.batch_size
-        evaluator = make_evaluator(
-            model,
-            experiment.task,
-            settings.evaluation_split,
-            batch_size,
-            strategy,
-            num_batches=settings.evaluation_batches,
-            between=interruption,
-        )
-    make_data(batch_size=settings.batch_size)
-    check_used(bindings)
-    checkpoints.check_model(model_dir, model, experiment.task, optimizer)
-    with user_errors(tf.errors.OpError):
-        tf.io.gfile.makedirs(model_dir)
-    trainer = Trainer(model, optimizer, settings, strategy, global_step)
-    with user_errors(ValueError, tf.errors.OpError):
-        manager = checkpoints.CheckpointManager(
-            checkpoints.make_checkpoint(model, optimizer, global_step),
-            model_dir,
-            max_to_keep=settings.keep_checkpoints,
-            step_counter=global_step,
-            checkpoint_interval=settings.checkpoint_interval,
-        )
-    controller = orbit.Controller(
-        global_step=global_step,
-        trainer=trainer,
-        evaluator=evaluator,
-        strategy=strategy,
-        steps_per_loop=settings.steps_per_loop,
-        checkpoint_manager=manager,
-        summary_dir=model_dir,
-        eval_summary_dir=tf.io.gfile.join(model_dir, "evaluation"),
-    )
-    start = int(global_step.numpy())
-    trainer.train_dataset = distribute(
-        strategy, functools.partial(make_data, start_step=start), settings.batch_size
-    )
-    interruption.listen()
-    checkpoints.describe_model(model_dir, model, experiment.task, optimizer)
-    configuration.write_operative_config(model_dir)
-    print(
-        f"{model.count_params():,} parameters, {strategy.num_replicas_in_sync} replica(s), "
-        f"step {start} of {settings.steps}, in {model_dir}",
-        flush=True,
-    )
-    if start < settings.steps:
-        print("the first steps are compiled first, which takes a minute or so", flush=True)
-    else:
-        print(f"nothing left to train: TrainSettings.steps is {settings.steps}")
-    progress = Progress(model_dir, global_step, settings.steps)
-    controller.train_actions = (progress, interruption)
-    with data_errors(experiment.task, "the same command goes on from the last checkpoint"):
-        return _run(controller, settings, evaluate, progress)
+    settings = run.settings
+    run.check_replicas()
+    check_batch_size("TrainSettings.batch_size", settings.batch_size, run.strategy)
+    settings.check_microbatches(run.strategy.num_replicas_in_sync)
+    return _Loop(run, evaluate, profile).run(min(max_steps or settings.steps, settings.steps))
 
 
-def _run(controller, settings, evaluate, progress):
-    try:
-        if not evaluate:
-            controller.train(settings.steps)
-        while evaluate:
-            step = int(controller.global_step.numpy())
-            interval = settings.evaluation_interval or settings.steps
-            controller.train(min(step - step % interval + interval, settings.steps))
-            results = controller.evaluate()
-            figures = " | ".join(f"{name} {value:.6g}" for name, value in results.items())
-            print(f"evaluation | {figures}", flush=True)
-            progress.restart_clock()
-            evaluate = int(controller.global_step.numpy()) < settings.steps
-    except Interrupted as signal:
-        controller.save_checkpoint()
-        step = int(controller.global_step.numpy())
-        print(f"{signal}: saved at step {step}; the same command goes on from there", flush=True)
-        return signal.exit_status
-    return 0
+class _Loop:
+    def __init__(self, run, evaluate, profile):
+        self._run = run
+        self._interruption = Interruption()
+        self._profile = Profile(run.model_dir, profile)
+        settings, task, strategy = run.settings, run.experiment.task, run.strategy
+        self._model, self._optimizer = run.make()
+        with strategy.scope():
+            self._step = orbit.utils.create_global_step()
+        context = self._model.backbone.max_context
+        make_data = functools.partial(task.train_dataset, context=context, seed=settings.seed)
+        # Reads the data, and refuses what does not fit, before anything is written.
+        evaluator = self._evaluator() if evaluate else None
+        make_data(batch_size=settings.batch_size)
+        run.check_used()
+        checkpoints.check_model(run.model_dir, self._model, task, self._optimizer)
+        with user_errors(tf.errors.OpError):
+            tf.io.gfile.makedirs(run.model_dir)
+        configuration.warn_of_changes(run.model_dir)
+        if checkpoints.newest_checkpoint(run.model_dir) is None and run.config.warm_start:
+            warm_start(run.config.warm_start, self._model, self._optimizer)
+        self._trainer = Trainer(self._model, self._optimizer, settings, strategy, self._step)
+        self._controller = self._make_controller(evaluator)
+        self._start = int(self._step.numpy())
+        self._trainer.train_dataset = distribute(
+            strategy, functools.partial(make_data, start_step=self._start), settings.batch_size
+        )
+
+    def _evaluator(self):
+        check_metric(self._run, self._run.config.keep_best)
+        return evaluator_of_run(self._run, self._model, between=self._interruption)
+
+    def _make_controller(self, evaluator):
+        run, settings = self._run, self._run.settings
+        with user_errors(ValueError, tf.errors.OpError):
+            self._manager = checkpoints.CheckpointManager(
+                checkpoints.make_checkpoint(self._model, self._optimizer, self._step),
+                run.model_dir,
+                max_to_keep=settings.keep_checkpoints,
+                step_counter=self._step,
+                checkpoint_interval=settings.checkpoint_interval,
+            )
+        folder = tf.io.gfile.join(run.model_dir, "evaluation")
+        interval = run.config.summary_interval
+        return orbit.Controller(
+            global_step=self._step,
+            trainer=self._trainer,
+            evaluator=evaluator,
+            strategy=run.strategy,
+            steps_per_loop=settings.steps_per_loop,
+            checkpoint_manager=self._manager,
+            enable_async_checkpointing=run.config.asynchronous,
+            summary_manager=SummaryManager(run.model_dir, self._step, interval),
+            eval_summary_dir=folder,  # else Orbit would take the other manager for both
+            eval_summary_manager=SummaryManager(folder, self._step),
+        )
+
+    def run(self, last):
+        run, task = self._run, self._run.experiment.task
+        self._interruption.listen()
+        run.describe(self._model, self._optimizer)
+        print(
+            f"{self._model.count_params():,} parameters, {run.strategy.num_replicas_in_sync} "
+            f"replica(s), step {self._start} of {last}, in {run.model_dir}",
+            flush=True,
+        )
+        if self._start < last:
+            print("the first steps are compiled first, which takes a minute or so", flush=True)
+        else:
+            print(f"nothing left to train: {last} steps are asked for")
+        self._progress = Progress(self._step, last)
+        step_log = StepLog(run.model_dir, self._trainer, self._start, run.config.log_interval)
+        self._evaluations = EvaluationLog(run.model_dir, self._start)
+        self._best = BestCheckpoint(run.model_dir, run.config.keep_best)
+        self._controller.train_actions = (
+            step_log,
+            self._progress,
+            Health(self._trainer, run.config),
+            self._interruption,
+        )
+        with data_errors(task, "the same command goes on from the last checkpoint"):
+            try:
+                self._train_to(last)
+            except Interrupted as signal:
+                self._profile.stop()
+                self._controller.save_checkpoint()
+                self._manager.sync()
+                step = int(self._step.numpy())
+                print(f"{signal}: saved at step {step}; the same command goes on from there")
+                return signal.exit_status
+            except BaseException:
+                with contextlib.suppress(RunError):  # else TensorFlow would tell of it at the exit
+                    self._manager.sync()
+                raise
+        return 0
+
+    def _train_to(self, last):
+        evaluates = self._controller.evaluator is not None
+        interval = (self._run.settings.evaluation_interval if evaluates else None) or last
+        while True:
+            step = int(self._step.numpy())
+            self._profile(step)
+            if step < last:
+                ahead = min(step - step % interval + interval, last)
+                self._controller.train(
+                    min(ahead, self._profile.next_after(step) or ahead),
+                    checkpoint_at_completion=False,
+                )
+                step = int(self._step.numpy())
+            if step >= last or step % interval == 0:
+                self._controller.save_checkpoint()
+                self._manager.sync()
+                if evaluates:
+                    self._evaluate(step)
+            if step >= last:
+                return self._profile.stop()
+
+    def _evaluate(self, step):
+        with averaged(self._model, self._optimizer):
+            results = self._controller.evaluate()
+        self._evaluations(step, self._run.settings.evaluation_split, results)
+        self._best(step, results)
+        self._progress.restart_clock()

@@ -19,9 +19,9 @@ import tensorflow as tf
 
 import keras_perceiver_ar as kpar
 from pipelines import evaluate
-from pipelines.configuration import TrainSettings
 from pipelines.data import CopyTask
 from pipelines.distribution import Distribution
+from pipelines.settings import TrainSettings
 from pipelines.training.input import distribute
 from pipelines.training.trainer import Trainer
 

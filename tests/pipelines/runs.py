@@ -86,6 +86,15 @@ def refusal(capsys, main, *arguments):
     return error_line(capsys.readouterr().err)
 
 
+def refusal_after_warnings(capsys, main, *arguments):
+    """The line of a refusal, where warnings come before it."""
+    capsys.readouterr()
+    assert call(main, *arguments) == command_line.BAD_INPUT
+    lines = capsys.readouterr().err.splitlines(keepends=True)
+    assert lines[:-1] and all(line.startswith("warning: ") for line in lines[:-1])
+    return error_line(lines[-1])
+
+
 def error_line(stderr):
     """The single line of a refusal."""
     assert stderr.startswith("error: "), stderr

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_perceiver_ar.training import OptaxAdafactor, OptaxAdam
 from pipelines.compile_tpu import programs
-from pipelines.configuration import TrainSettings
+from pipelines.settings import TrainSettings
 from pipelines.training.evaluator import Evaluator
 from pipelines.training.trainer import Trainer
 from tests.keras_perceiver_ar.support import CONTEXT, random_ids, tiny_model
@@ -34,6 +34,7 @@ def train(make_optimizer, batches, **settings):
     """Weights and the optimizer's variables after steps of `Trainer`."""
     model, optimizer = tiny_model(dropout=0.5), make_optimizer()
     settings = TrainSettings(steps=9, batch_size=ROWS, **settings)
+    settings.prepare(optimizer, model.trainable_variables)
     step = tf.Variable(0, dtype=tf.int64)
     trainer = Trainer(model, optimizer, settings, tf.distribute.get_strategy(), step)
     parts = [tf.nest.map_structure(lambda *rows: np.stack(rows), *part) for part in zip(*batches)]
@@ -45,7 +46,10 @@ def train(make_optimizer, batches, **settings):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("make_optimizer", "settings"),
-    [(OptaxAdam, {}), (OptaxAdafactor, {"num_microbatches": 2, "normalization": "mean"})],
+    [
+        (OptaxAdam, {"ema_decay": 0.5}),
+        (OptaxAdafactor, {"num_microbatches": 2, "normalization": "mean"}),
+    ],
 )
 def test_a_step_is_the_trainer_s_dropout_and_all(make_optimizer, settings):
     rows = [batch(0), batch(1)]
@@ -56,10 +60,12 @@ def test_a_step_is_the_trainer_s_dropout_and_all(make_optimizer, settings):
     function = tf.function(program, autograph=False)
     values = [*model.trainable_variables, *model.non_trainable_variables]
     state = [tf.convert_to_tensor(value) for value in values]
-    first = {"iterations": 0, "learning_rate": 0.1}
+    averages = optimizer._model_variables_moving_average if optimizer.use_ema else ()
+    first = {id(average): weight for average, weight in zip(averages, values)}
+    first[id(optimizer._learning_rate)] = 0.1
     state += [
-        tf.fill(variable.shape, tf.cast(first.get(variable.name, 0), variable.dtype))
-        for variable in optimizer.variables
+        tf.broadcast_to(tf.cast(first.get(id(slot), 0), slot.dtype), slot.shape)
+        for slot in optimizer.variables
     ]
     for number, (inputs, labels) in enumerate(rows):
         arguments = (inputs["token_ids"], labels, np.int64(number), np.int32(0))

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 import keras_perceiver_ar as kpar
 from keras_perceiver_ar.randomness import fold_in
-from pipelines.configuration import TrainSettings
 from pipelines.errors import UserError
+from pipelines.settings import TrainSettings
 from pipelines.training.trainer import Trainer
 from tests.golden.cases import Case
 from tests.golden.test_training import (

@@ -101,9 +101,9 @@ def test_a_checkpoint_that_is_not_there_is_refused(tmp_path):
 def test_weights_of_another_shape_are_refused_and_stay(tmp_path):
     save(tmp_path, make_model(dropout=0.0), 3)
     before = runs.fingerprints(tmp_path)
-    with pytest.raises(UserError, match=r"\(16,\).*\(32,\).*ckpt-3"):
+    with pytest.raises(UserError, match=r"ckpt-3.*\(16,\).*\(32,\)"):
         checkpoints.restore_weights(str(tmp_path), make_model(dropout=0.0, width=32))
-    with pytest.raises(UserError, match="latent_block_3.*ckpt-3"):
+    with pytest.raises(UserError, match="ckpt-3.*latent_block_3"):
         checkpoints.restore_weights(str(tmp_path), make_model(dropout=0.0, num_layers=4))
     assert runs.fingerprints(tmp_path) == before
 

@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.training.progress import cut_back
+from pipelines.training.step_log import cut_back
 
 
 @pytest.mark.parametrize(

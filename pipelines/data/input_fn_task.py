@@ -1,0 +1,79 @@
+"""Data of a user's own, as TPUEstimator took them: `input_fn(params)`."""
+
+import dataclasses
+from collections.abc import Callable
+
+from pipelines.checks import check_integer
+from pipelines.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class InputFnTask:
+    """A task of two functions.
+
+    Each is called once for each worker, with a dict `params`: `batch_size`, the rows of the global
+    batch; `context`, the inputs M that the model reads at most; `seed`; and `shard_index` of
+    `num_shards`, the worker's part. It returns a `tf.data.Dataset` of batches of
+    `batch_size // num_shards` rows, with static shapes: a dict of `token_ids` int32 (b, M), and
+    `positions` and `lengths` if there are some; and the labels int32 (b, M), 0 where none counts.
+
+    A run that goes on skips the batches that it has read, so the same ones must come again.
+
+    Args:
+        vocab_size: int. Ids V: 0 is padding, 1 EOS, 2 SOS.
+        train_input_fn: function. Its dataset must not end.
+        evaluation_input_fn: function or None. It gets `split` and `num_latents` as well.
+        evaluation_metrics: tuple of str: "accuracy", "bits_per_dim".
+    """
+
+    vocab_size: int
+    train_input_fn: Callable
+    evaluation_input_fn: Callable | None = None
+    evaluation_metrics: tuple = ("accuracy",)
+
+    is_text = False
+
+    def __post_init__(self):
+        check_integer("InputFnTask.vocab_size", self.vocab_size, least=4)
+        for name in ("train_input_fn", "evaluation_input_fn"):
+            function = getattr(self, name)
+            if not callable(function) and (function is not None or name == "train_input_fn"):
+                raise UserError(
+                    f"InputFnTask.{name} must be a function of params, got {function!r}"
+                )
+
+    def train_dataset(self, context, batch_size, seed, start_step=0, shard_index=0, num_shards=1):
+        """Batches of a worker, from a step on."""
+        params = {
+            "batch_size": batch_size,
+            "context": context,
+            "seed": seed,
+            "shard_index": shard_index,
+            "num_shards": num_shards,
+        }
+        return self.train_input_fn(params).skip(start_step)
+
+    def evaluation_dataset(
+        self, split, context, num_latents, batch_size, shard_index=0, num_shards=1
+    ):
+        """Batches of a worker, each once.
+
+        Raises:
+            UserError: there is no function for them.
+        """
+        if self.evaluation_input_fn is None:
+            raise UserError("this InputFnTask has no evaluation_input_fn")
+        params = {
+            "split": split,
+            "batch_size": batch_size,
+            "context": context,
+            "num_latents": num_latents,
+            "shard_index": shard_index,
+            "num_shards": num_shards,
+        }
+        return self.evaluation_input_fn(params)
+
+    def units(self, split):
+        """Nothing is known of what the labels stand for."""
+        del split
+        return {}

@@ -1,0 +1,101 @@
+"""What a run is put together from."""
+
+import dataclasses
+import functools
+
+import keras
+
+from pipelines import checkpoints, configuration
+from pipelines.configuration import Experiment
+from pipelines.distribution import Distribution
+from pipelines.errors import UserError
+from pipelines.gin_checks import check_used
+from pipelines.settings import RunConfig, TrainSettings
+
+
+@dataclasses.dataclass
+class Run:
+    """A directory, and what is to be done in it.
+
+    Args:
+        model_dir: str, local or remote.
+        experiment: `Experiment`.
+        settings: `TrainSettings`.
+        config: `RunConfig`.
+        distribution: `Distribution`.
+        bindings: gin bindings of the command line, all of which must have an effect; or None if the
+            run was not made by gin. Then there is no configuration to leave in the directory.
+    """
+
+    model_dir: str
+    experiment: Experiment
+    settings: TrainSettings
+    config: RunConfig = dataclasses.field(default_factory=RunConfig)
+    distribution: Distribution = dataclasses.field(default_factory=Distribution)
+    bindings: tuple | None = None
+
+    @classmethod
+    def from_gin(cls, model_dir, bindings=()):
+        """The run that gin is configured for.
+
+        Raises:
+            UserError: settings that are missing or refused.
+        """
+        kinds = (Experiment, TrainSettings, RunConfig, Distribution)
+        return cls(model_dir, *map(configuration.make, kinds), bindings=tuple(bindings))
+
+    @functools.cached_property
+    def strategy(self):
+        """`tf.distribute.Strategy`. Made once: a process joins its cluster once."""
+        return self.distribution.make()
+
+    def make(self, optimizer=True):
+        """New weights, of the run's seed.
+
+        Args:
+            optimizer: bool. Whether an optimizer is wanted too.
+
+        Returns:
+            `PerceiverARCausalLM`, and the optimizer, built, or None.
+
+        Raises:
+            UserError: settings that do not fit each other or the task.
+        """
+        keras.utils.set_random_seed(self.settings.seed)
+        with self.strategy.scope():
+            model = self.experiment.make_model()
+            if not optimizer:
+                return model, None
+            optimizer = self.experiment.make_optimizer()
+            self.settings.prepare(optimizer, model.trainable_variables)
+        return model, optimizer
+
+    def check_used(self):
+        """Refuses gin bindings that had no effect. After everything was made and looked at.
+
+        Raises:
+            UserError: names them.
+        """
+        check_used(self.bindings or ())
+
+    def check_replicas(self):
+        """Refuses a number of replicas that the strategy does not have.
+
+        Only where the run trains: whoever evaluates it on fewer devices than it had only names the
+        strategy.
+
+        Raises:
+            UserError: it has others.
+        """
+        wanted, there = self.distribution.num_replicas, self.strategy.num_replicas_in_sync
+        if wanted not in (None, there):
+            raise UserError(
+                f"Distribution.num_replicas is {wanted}, but the strategy "
+                f"{self.distribution.strategy!r} has {there}: it is for 'mirrored'"
+            )
+
+    def describe(self, model, optimizer):
+        """Leaves in the directory what the run is: its model and its configuration."""
+        checkpoints.describe_model(self.model_dir, model, self.experiment.task, optimizer)
+        if self.bindings is not None:
+            configuration.write_operative_config(self.model_dir)
