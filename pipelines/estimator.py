@@ -62,13 +62,14 @@ class Estimator:
         """bool. Whether this process is the one of several workers that says what came out."""
         return self._run.is_chief
 
-    def train(self, max_steps=None, profile=None):
+    def train(self, max_steps=None, profile=None, actions=()):
         """Trains up to a step.
 
         Args:
             max_steps: int or None. A step of the run, earlier starts included; None is
                 `TrainSettings.steps`.
             profile: pair of int or None. Steps between which TensorBoard's profiler runs.
+            actions: functions called after each loop with a dict of what it was like: hooks.
 
         Returns:
             int: 0, or 128 + the number of the signal that interrupted it, after all was saved.
@@ -77,11 +78,11 @@ class Estimator:
             UserError: settings, data or a directory that do not fit.
             RunError: reading or writing failed, or the gradients were no numbers for too long.
         """
-        return loop.train(self._run, False, max_steps, profile)
+        return loop.train(self._run, False, max_steps, profile, actions)
 
-    def train_and_evaluate(self, max_steps=None, profile=None):
+    def train_and_evaluate(self, max_steps=None, profile=None, actions=()):
         """`train`, with an evaluation at every `TrainSettings.evaluation_interval` and the end."""
-        return loop.train(self._run, True, max_steps, profile)
+        return loop.train(self._run, True, max_steps, profile, actions)
 
     def evaluate(self, split="validation", step=None, **options):
         """Measures a checkpoint.

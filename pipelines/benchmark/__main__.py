@@ -13,6 +13,9 @@ held, or the process where the device is a CPU.
 input_pipeline: of shards also how fast they are read: by the pipeline's own reader, by bare
 `tf.io.gfile` reads in as many threads, and by such reads one after the other.
 
+runtime: `median_ms` is of a step of `pipelines.train` with a checkpoint and a summary in each timed
+run, `bare_ms` of a compiled step alone, taken in turn; TensorFlow only.
+
 Exit status: 0 measured; 1 a point of a sweep failed; 2 bad input; 3 not enough memory.
 """
 
@@ -25,6 +28,7 @@ _COMMANDS = {
     "train_step": "forward, backward, clip and update",
     "decode": "prefill of a prompt, and each token after it",
     "input_pipeline": "batches of a task, TensorFlow only",
+    "runtime": "steps of a whole run, logs and checkpoints included, beside bare ones",
     "sweep": "train_step of three models against context and depth: a table and a chart",
     "export_hlo": "train_step as TensorFlow traces it, in a file for XLA elsewhere",
     "chart": "draws the chart of a sweep anew, or elsewhere",

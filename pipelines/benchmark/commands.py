@@ -57,6 +57,18 @@ def input_pipeline(flags):
     )
 
 
+def runtime(flags):
+    """Runs `runtime`."""
+    from pipelines.benchmark import runtime
+
+    workload = benchmark_flags.read_workload(flags)
+    options = _pick(flags, "steps", "runs", "warmup")
+    return _measured(
+        {"command": "runtime", **workload.describe(), **options},
+        lambda: runtime.measure(workload, **options),
+    )
+
+
 def sweep(flags):
     """Runs `sweep`."""
     from pipelines.benchmark import chart, sweep

@@ -85,6 +85,13 @@ def add_input_pipeline(parser):
     _add_timing(parser)
 
 
+def add_runtime(parser):
+    """Adds the flags of `runtime`."""
+    _add_workload(parser, "model", "memory")
+    parser.add_argument("--steps", type=at_least(2), default=100, help="steps of a timed run")
+    _add_timing(parser)
+
+
 def add_sweep(parser):
     """Adds the flags of `sweep`."""
     _add_workload(parser, "model")

@@ -30,7 +30,7 @@ from pipelines.training.trainer import Trainer
 orbit.controller._log = logging.debug
 
 
-def train(run, evaluate=False, max_steps=None, profile=None):
+def train(run, evaluate=False, max_steps=None, profile=None, actions=()):
     """Trains from the newest checkpoint of a run's directory, if there is one.
 
     Args:
@@ -38,6 +38,8 @@ def train(run, evaluate=False, max_steps=None, profile=None):
         evaluate: bool. Whether to evaluate at intervals and at the end.
         max_steps: int or None. Where to stop before `TrainSettings.steps`.
         profile: pair of int or None. Steps between which TensorBoard's profiler runs.
+        actions: functions of what a loop was like (`Trainer.train_loop_end`), called after it: each
+            an `orbit.Action`.
 
     Returns:
         int, the exit status: 0, or 128 + signal if interrupted.
@@ -52,12 +54,14 @@ def train(run, evaluate=False, max_steps=None, profile=None):
     settings.check_microbatches(run.strategy.num_replicas_in_sync)
     only_chief_speaks(run.strategy)
     with lost_workers("the run goes on from the last checkpoint"):
-        return _Loop(run, evaluate, profile).run(min(max_steps or settings.steps, settings.steps))
+        loop = _Loop(run, evaluate, profile, actions)
+        return loop.run(min(max_steps or settings.steps, settings.steps))
 
 
 class _Loop:
-    def __init__(self, run, evaluate, profile):
+    def __init__(self, run, evaluate, profile, actions):
         self._run = run
+        self._actions = actions
         self._interruption = Interruption()
         self._profile = Profile(run.written_dir, profile)
         settings, task, strategy = run.settings, run.experiment.task, run.strategy
@@ -140,6 +144,7 @@ class _Loop:
             step_log,
             self._progress,
             Health(self._trainer, run.config),
+            *self._actions,
             self._interruption,
         )
         with data_errors(task, "the same command goes on from the last checkpoint"):
