@@ -67,8 +67,8 @@ test-combinations: $(READY) ## run the model in every pair of its options, on bo
 	        $(PYTEST) --dist worksteal tests/keras_perceiver_ar/test_combinations.py || exit 1; \
 	done
 
-test-kills: $(READY) ## kill what reads batches twenty times (three minutes; `make test-slow` kills less)
-	@KERAS_BACKEND=tensorflow PERCEIVER_AR_KILLS=20 $(PYTEST) tests/pipelines/data/test_order_of_processes.py
+test-kills: $(READY) ## kill training, and what reads batches, twenty times each (ten minutes; test-slow kills less)
+	@KERAS_BACKEND=tensorflow PERCEIVER_AR_KILLS=20 $(PYTEST) tests/distribution/test_kills.py tests/pipelines/data/test_order_of_processes.py
 
 test-tpu-compile: $(READY) ## compile tiny steps with the real TPU compiler (4 GB the first time; some minutes)
 	@$(PYTHON) -m pipelines.compile_tpu.environments
