@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-slow test-combinations test-kills parity lint format demo check-tpu-requirements wheel clean
+.PHONY: help test test-slow test-combinations test-kills test-tpu-compile tpu-table parity lint format demo check-tpu-requirements wheel clean
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
@@ -13,7 +13,7 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check
 PYTEST := $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=5
 
 # TensorFlow's start-up notes would bury what a target has to say.
-test test-slow test-combinations test-kills demo: export TF_CPP_MIN_LOG_LEVEL := 3
+test test-slow test-combinations test-kills test-tpu-compile demo: export TF_CPP_MIN_LOG_LEVEL := 3
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
@@ -70,6 +70,13 @@ test-combinations: $(READY) ## run the model in every pair of its options, on bo
 test-kills: $(READY) ## kill what reads batches twenty times (three minutes; `make test-slow` kills less)
 	@KERAS_BACKEND=tensorflow PERCEIVER_AR_KILLS=20 $(PYTEST) tests/pipelines/data/test_order_of_processes.py
 
+test-tpu-compile: $(READY) ## compile tiny steps with the real TPU compiler (4 GB the first time; some minutes)
+	@$(PYTHON) -m pipelines.compile_tpu.environments
+	@KERAS_BACKEND=tensorflow $(PYTEST) -m tpu_compile tests/pipelines/compile_tpu
+
+tpu-table: $(READY) ## write the table of docs/tpu.md anew, from docs/tpu.jsonl
+	@$(PYTHON) -m pipelines.compile_tpu.table --records=docs/tpu.jsonl --page=docs/tpu.md
+
 parity: $(READY) ## measure again how equal the model is to the original: docs/parity.md
 	@$(PYTHON) -m tests.golden.parity_report
 
@@ -114,5 +121,5 @@ wheel: $(READY) ## build dist/keras_perceiver_ar-*.whl
 	@ls dist/*.whl
 
 clean: ## remove .venv, caches and builds
-	rm -rf .venv $(UNFINISHED) build dist keras_perceiver_ar.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-tpu-* $(UNFINISHED) build dist keras_perceiver_ar.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

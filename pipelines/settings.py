@@ -158,6 +158,8 @@ class RunConfig:
             kept in the folder `best`, a directory of a run by itself.
         asynchronous: bool. Whether training goes on while a checkpoint is written, from a copy of
             it in the host's memory.
+        deterministic: bool. Whether operations that are faster in an order of their own keep to
+            one, so that a run gives the same bits each time. The wait for input is not told then.
         max_skipped_steps: int. So many steps in a row without finite gradients stop the run.
         divergence: float or None. Nats by which the loss of a loop may lie above the lowest one
             until an alarm is given.
@@ -170,6 +172,7 @@ class RunConfig:
     summary_interval: int | None = None
     keep_best: str | None = None
     asynchronous: bool = True
+    deterministic: bool = False
     max_skipped_steps: int = 20
     divergence: float | None = 1.0
     warm_start: str | None = None
@@ -181,8 +184,9 @@ class RunConfig:
         check_integer("RunConfig.summary_interval", self.summary_interval, optional=True)
         check_number("RunConfig.divergence", self.divergence, optional=True, above=True)
         check_number("RunConfig.evaluation_timeout", self.evaluation_timeout, above=True)
-        if not isinstance(self.asynchronous, bool):
-            raise UserError(f"RunConfig.asynchronous must be a bool, got {self.asynchronous!r}")
+        for name in ("asynchronous", "deterministic"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise UserError(f"RunConfig.{name} must be True or False, got {value!r}")
         for name in ("keep_best", "warm_start"):
             if not isinstance(value := getattr(self, name), str | None) or value == "":
                 raise UserError(f"RunConfig.{name} must be text or None, got {value!r}")

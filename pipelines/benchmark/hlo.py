@@ -4,7 +4,6 @@ So it can be timed where there is a device and JAX, but no TensorFlow.
 """
 
 import pathlib
-import types
 
 import keras
 import tensorflow as tf
@@ -13,11 +12,7 @@ from pipelines import command_line
 from pipelines.benchmark import backends, tensorflow_backend
 from pipelines.benchmark.workload import make_optimizer
 from pipelines.errors import UserError
-
-# What Keras' optimizer for TensorFlow does with `tf.Variable`s, and which a pure function cannot:
-# its plain optimizer's own, which respect a StatelessScope, are put back.
-_OF_VARIABLES = ("assign", "assign_add", "assign_sub", "_backend_update_step", "_var_key")
-_OF_VARIABLES += ("stateless_apply",)
+from pipelines.pure import make_stateless
 
 
 class PureTrainStep:
@@ -40,10 +35,7 @@ class PureTrainStep:
         self._workload = workload
         self._model = workload.make_model()
         self._optimizer = make_optimizer()
-        plain = next(kind for kind in keras.Optimizer.__mro__ if kind.__name__ == "BaseOptimizer")
-        for name in _OF_VARIABLES:
-            method = types.MethodType(getattr(plain, name), self._optimizer)
-            setattr(self._optimizer, name, method)
+        make_stateless(self._optimizer)
         self._optimizer.build(self._model.trainable_variables)
         memory = workload.make_memory(self._model) or ()  # flattening would keep a None
         count = tf.constant(0)

@@ -1,10 +1,14 @@
 """Saving at intervals, and going on from what was saved."""
 
+import contextlib
+
 import tensorflow as tf
+from absl import logging
 
 from pipelines.atomic_files import writing
 from pipelines.checkpoints.files import remove_unfinished, set_aside, whole_checkpoints
 from pipelines.checkpoints.weights import restore, restore_newest
+from pipelines.errors import RunError
 
 
 class CheckpointManager(tf.train.CheckpointManager):
@@ -68,7 +72,7 @@ class CheckpointManager(tf.train.CheckpointManager):
         """
         if not self._writes:
             return None
-        with writing(self.directory):
+        with self._saving():
             path = super().save(checkpoint_number, check_interval, options)
         self._requested = path or self._requested
         return path
@@ -79,10 +83,27 @@ class CheckpointManager(tf.train.CheckpointManager):
         Raises:
             RunError: it could not be.
         """
-        with writing(self.directory):
+        with self._saving():
             super().sync()
             if self._requested not in (None, self.latest_checkpoint):
                 # TensorFlow keeps the error for the next who saves; this one raises it.
                 self.checkpoint.write(
                     self._requested, tf.train.CheckpointOptions(enable_async=True)
                 )
+
+    @contextlib.contextmanager
+    def _saving(self):
+        """What cannot be saved is one line, and leaves nothing on a disk that may be full."""
+        level = logging.get_verbosity()
+        logging.set_verbosity(logging.FATAL)  # TensorFlow tells of an error before it raises it
+        try:
+            with writing(self.directory):
+                yield
+        except RunError:
+            self._requested = None
+            super().sync()
+            with contextlib.suppress(tf.errors.OpError):
+                remove_unfinished(self.directory)
+            raise
+        finally:
+            logging.set_verbosity(level)

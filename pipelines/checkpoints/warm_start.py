@@ -1,6 +1,7 @@
 """The weights that a new run begins with, from somewhere else."""
 
 import warnings
+import zipfile
 
 import tensorflow as tf
 
@@ -46,8 +47,9 @@ def _from_keras(source, model):
     if not tf.io.gfile.exists(source):
         raise UserError(f"RunConfig.warm_start: there is no file {source}")
     before = [weight.numpy() for weight in model.weights]
-    kinds = (ValueError, OSError, KeyError, tf.errors.OpError)
-    with warnings.catch_warnings(record=True) as caught, user_errors(*kinds):
+    kinds = (ValueError, OSError, KeyError, zipfile.BadZipFile, tf.errors.OpError)
+    unreadable = user_errors(*kinds, hint=f" (RunConfig.warm_start: {source})")
+    with warnings.catch_warnings(record=True) as caught, unreadable:
         warnings.simplefilter("always")
         model.load_weights(source, skip_mismatch=True)
     same = sum(

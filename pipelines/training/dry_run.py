@@ -1,8 +1,5 @@
 """What a run would be, before it takes an hour of somebody's pod."""
 
-import contextlib
-
-import keras
 import rich.console
 import rich.table
 
@@ -11,6 +8,7 @@ from pipelines import checkpoints, configuration, flops
 from pipelines.configuration import Experiment
 from pipelines.distribution import Distribution
 from pipelines.gin_checks import check_used
+from pipelines.pure import shapes_alone
 from pipelines.settings import RunConfig, TrainSettings
 
 
@@ -28,7 +26,7 @@ def dry_run(model_dir, bindings=()):
     configuration.make(RunConfig)
     configuration.make(Distribution)
     experiment = configuration.make(Experiment)
-    with _shapes_alone():
+    with shapes_alone():
         model = experiment.make_model()
     optimizer = experiment.make_optimizer()
     check_used(bindings)
@@ -52,12 +50,3 @@ def dry_run(model_dir, bindings=()):
     }.items():
         table.add_row(name, value)
     rich.console.Console().print(table)
-
-
-@contextlib.contextmanager
-def _shapes_alone():
-    """A model that is made within has no weights: the largest would take gigabytes."""
-    with keras.StatelessScope(initialize_variables=False):
-        yield
-    # Else Keras would make them at the end of the next such scope.
-    keras.utils.clear_session()

@@ -80,7 +80,8 @@ class _Loop:
         run.meet(checkpoints.step_of(newest) if newest else 0)
         if newest is None and run.config.warm_start:
             warm_start(run.config.warm_start, self._model, self._optimizer)
-        self._trainer = Trainer(self._model, self._optimizer, settings, strategy, self._step)
+        parts = (self._model, self._optimizer, settings, strategy, self._step)
+        self._trainer = Trainer(*parts, timed=not run.config.deterministic)
         self._controller = self._make_controller(evaluator)
         self._start = int(self._step.numpy())
         run.meet(self._start)

@@ -28,13 +28,14 @@ class Progress:
             left = (self._total_steps - step) / steps * seconds
             left = f"{datetime.timedelta(seconds=round(left))} left"
         skipped = f" | {output['skipped']} steps skipped" if output["skipped"] else ""
+        wait = f" | {output['input_wait']:.0%} waiting for input" if output["input_wait"] else ""
         print(
             f"step {step}/{self._total_steps}"
             f" | loss {output['loss']:.4f} nats"
             f" | accuracy {output['accuracy']:.4f}{skipped}"
             f" | {steps / seconds:.2f} steps/s"
             f" | {output['labels'] / seconds:,.0f} targets/s"
-            f" | {output['input_wait']:.0%} waiting for input | {left}",
+            f"{wait} | {left}",
             flush=True,
         )
         self._warm = True

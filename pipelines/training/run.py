@@ -5,6 +5,7 @@ import functools
 import tempfile
 
 import keras
+import tensorflow as tf
 
 from pipelines import checkpoints, configuration
 from pipelines.configuration import Experiment
@@ -95,6 +96,8 @@ class Run:
             UserError: settings that do not fit each other or the task.
         """
         keras.utils.set_random_seed(self.settings.seed)
+        if self.config.deterministic:
+            tf.config.experimental.enable_op_determinism()
         with self.strategy.scope():
             model = self.experiment.make_model()
             if not optimizer:

@@ -27,6 +27,7 @@ class Trainer(orbit.StandardTrainer):
         settings: `TrainSettings`.
         strategy: `tf.distribute.Strategy`.
         global_step: int64 `tf.Variable`.
+        timed: bool. Whether to measure the wait for input; TensorFlow's determinism forbids to.
 
     Attributes:
         steps: dict of arrays, a number for each step of the last loop: `step`, counted from 1; sums
@@ -37,7 +38,7 @@ class Trainer(orbit.StandardTrainer):
         UserError: the rows of a replica do not divide into `settings.num_microbatches`.
     """
 
-    def __init__(self, model, optimizer, settings, strategy, global_step):
+    def __init__(self, model, optimizer, settings, strategy, global_step, timed=True):
         super().__init__(train_dataset=None)
         settings.check_microbatches(strategy.num_replicas_in_sync)
         self.model = model
@@ -46,6 +47,7 @@ class Trainer(orbit.StandardTrainer):
         self.strategy = strategy
         self.global_step = global_step
         self.steps = None
+        self._timed = timed
         self._step = Step(model, settings)
         with strategy.scope():
             optimizer.build(model.trainable_variables)
@@ -87,6 +89,8 @@ class Trainer(orbit.StandardTrainer):
 
     def _next(self, iterator):
         """A batch, and the time that it was waited for."""
+        if not self._timed:
+            return next(iterator)
         # Timestamps read no resource, so nothing but these dependencies puts them in their places.
         begun = tf.timestamp()
         with tf.control_dependencies([begun]):
