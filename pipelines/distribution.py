@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import signal
 import sys
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 import gin
 from pipelines.checks import check_integer, check_number
@@ -29,6 +31,8 @@ class Distribution:
             or "tpu".
         num_replicas: int or None. For "mirrored": how many; None is every GPU.
         wait_seconds: float. For "multi_worker_mirrored": how long to wait for the other workers.
+        lost_after_seconds: float. For "multi_worker_mirrored": how long a worker may be silent
+            before it counts as lost.
         tpu: str. For "tpu": name or address of the TPU; "local" on a TPU VM.
         tpu_zone: str or None. Where a TPU with a name is; None asks the machine for its own.
         tpu_project: str or None. Whose it is; None as well.
@@ -37,6 +41,7 @@ class Distribution:
     strategy: str = "one_device"
     num_replicas: int | None = None
     wait_seconds: float = 600.0
+    lost_after_seconds: float = 30.0
     tpu: str = "local"
     tpu_zone: str | None = None
     tpu_project: str | None = None
@@ -58,12 +63,14 @@ class Distribution:
             )
         check_integer("Distribution.num_replicas", self.num_replicas, optional=True)
         check_number("Distribution.wait_seconds", self.wait_seconds)
+        check_number("Distribution.lost_after_seconds", self.lost_after_seconds, least=1.0)
         if self.strategy == "one_device":
             return tf.distribute.get_strategy()
         if self.strategy == "mirrored":
             return tf.distribute.MirroredStrategy(_devices(self.num_replicas))
         if self.strategy == "multi_worker_mirrored":
-            return _of_workers(Workers.from_environment(), self.wait_seconds)
+            Workers.from_environment().meet(self.wait_seconds)
+            return _of_workers(self.lost_after_seconds)
         return self._of_tpu()
 
     def _of_tpu(self):
@@ -81,8 +88,13 @@ class Distribution:
             return distribute_utils.get_distribution_strategy("tpu", tpu_address=address)
 
 
-def _of_workers(workers, seconds):
-    workers.meet(seconds)
+def _of_workers(lost_after_seconds):
+    # No public name leads to its ten seconds, too few for a machine that has stalled or moved.
+    of_process = context.context()
+    of_process.configure_coordination_service = functools.partial(
+        of_process.configure_coordination_service,
+        heartbeat_timeout_in_ms=round(1000 * lost_after_seconds),
+    )
     handler = signal.getsignal(signal.SIGTERM)
     try:
         # Not by way of tf-models-official, whose class for it TensorFlow says to use no more.

@@ -5,12 +5,14 @@ import re
 
 import tensorflow as tf
 
+from pipelines.command_line import one_line
 from pipelines.errors import RunError
 from pipelines.workers import Workers
 
-# What waits for the others is told by TensorFlow's coordination service, which hears no heartbeat
-# for ten seconds, or by a connection that breaks.
+# What waits for the others is told by TensorFlow's coordination service, which heard nothing for
+# `Distribution.lost_after_seconds`, or by a connection that breaks.
 _ABORTED = "Collective ops is aborted|unhealthy|coordination service"
+_LONGEST = 400  # letters of what names no worker
 _TASK = r"/job:(chief|worker)/(?:replica:\d+/)?task:(\d+)"
 
 
@@ -44,4 +46,4 @@ def _lost(error):
         address = workers.address_of(kind, int(index))
         if address is not None and address != workers.addresses[workers.index]:
             return workers.name(address)
-    return "another worker"
+    return f"another worker ({one_line(error)[-_LONGEST:]})"
