@@ -138,6 +138,10 @@ class _Loop:
             print(f"nothing left to train: {last} steps are asked for")
         self._progress = Progress(self._step, last)
         step_log = StepLog(run.written_dir, self._trainer, self._start, run.config.log_interval)
+        # Of the shared directory, and no later ones, which the chief is about to drop: all workers
+        # must find the same.
+        known = EvaluationLog(run.model_dir).steps(run.settings.evaluation_split)
+        self._known = {step for step in known if step <= self._start}
         self._evaluations = EvaluationLog(run.written_dir, self._start)
         self._best = BestCheckpoint(run.written_dir, run.config.keep_best)
         self._controller.train_actions = (
@@ -168,6 +172,8 @@ class _Loop:
     def _train_to(self, last):
         evaluates = self._controller.evaluator is not None
         interval = (self._run.settings.evaluation_interval if evaluates else None) or last
+        if evaluates and 0 < self._start < last and self._start % interval == 0:
+            self._evaluate(self._start)  # unless the start before this one got that far
         while True:
             step = int(self._step.numpy())
             self._profile(step)
@@ -187,6 +193,8 @@ class _Loop:
                 return self._profile.stop()
 
     def _evaluate(self, step):
+        if step in self._known:
+            return
         with averaged(self._model, self._optimizer):
             results = self._controller.evaluate()
         self._evaluations(step, self._run.settings.evaluation_split, results)

@@ -212,3 +212,11 @@ def test_a_warm_start_from_nothing_is_refused(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             make(tmp_path / "run", config=RunConfig(warm_start=str(source))).train()
+
+
+def test_an_evaluation_is_made_once_however_often_the_run_is_started(tmp_path):
+    settings = {"evaluation_interval": 2}
+    assert make(tmp_path, **settings).train(max_steps=2) == 0  # as if stopped before it evaluated
+    for _ in range(2):
+        assert make(tmp_path, **settings).train_and_evaluate(max_steps=4) == 0
+    assert [line["step"] for line in read_evaluations(tmp_path)] == [2, 4]
