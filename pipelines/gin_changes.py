@@ -17,7 +17,9 @@ def changes(before, now):
     lines = []
     for name in sorted(before.keys() | now.keys()):
         old, new = before.get(name), now.get(name)
-        if old != new:
+        # gin writes defaults too: what is new about a name that was there is a newer version's.
+        known = any(other.startswith(name.rpartition(".")[0] + ".") for other in before)
+        if old != new and not (old is None and known):
             was = "was not set" if old is None else f"was {old}"
             lines.append(f"{name} = {new} ({was})" if new is not None else f"{name} no longer set")
     return lines

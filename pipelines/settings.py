@@ -8,6 +8,8 @@ import keras_perceiver_ar as kpar
 from pipelines.checks import check_integer, check_number
 from pipelines.errors import UserError
 
+_MOST = 2**31 - 1  # steps and rows are int32 somewhere
+
 
 @gin.configurable(module="pipelines")
 @dataclasses.dataclass(frozen=True)
@@ -78,9 +80,9 @@ class TrainSettings:
             "checkpoint_interval",
             "keep_checkpoints",
         ):
-            check_integer(f"TrainSettings.{name}", getattr(self, name))
+            check_integer(f"TrainSettings.{name}", getattr(self, name), most=_MOST)
         for name in ("evaluation_interval", "evaluation_batch_size", "evaluation_batches"):
-            check_integer(f"TrainSettings.{name}", getattr(self, name), optional=True)
+            check_integer(f"TrainSettings.{name}", getattr(self, name), most=_MOST, optional=True)
         check_integer("TrainSettings.seed", self.seed, least=0, most=2**31 - 1)
         self.check_microbatches()
         check_number("TrainSettings.z_loss", self.z_loss)
@@ -179,9 +181,10 @@ class RunConfig:
     evaluation_timeout: float = 3600.0
 
     def __post_init__(self):
-        check_integer("RunConfig.log_interval", self.log_interval)
-        check_integer("RunConfig.max_skipped_steps", self.max_skipped_steps)
-        check_integer("RunConfig.summary_interval", self.summary_interval, optional=True)
+        check_integer("RunConfig.log_interval", self.log_interval, most=_MOST)
+        check_integer("RunConfig.max_skipped_steps", self.max_skipped_steps, most=_MOST)
+        summaries = self.summary_interval
+        check_integer("RunConfig.summary_interval", summaries, most=_MOST, optional=True)
         check_number("RunConfig.divergence", self.divergence, optional=True, above=True)
         check_number("RunConfig.evaluation_timeout", self.evaluation_timeout, above=True)
         for name in ("asynchronous", "deterministic"):

@@ -2,11 +2,13 @@
 
 import json
 import math
+import sys
 
 import tensorflow as tf
 
-from pipelines.atomic_files import write_text, writing
+from pipelines.atomic_files import remove_if_there, write_text, writing
 from pipelines.checkpoints.description import MODEL_FILE, OPERATIVE_CONFIG
+from pipelines.checkpoints.files import whole_checkpoints
 
 BEST = "best"
 BEST_FILE = "best.json"
@@ -34,10 +36,15 @@ class BestCheckpoint:
             return
         value, best = results[self._metric], self._read()
         sign = 1 if self._metric in _HIGHER_IS_BETTER else -1
-        if math.isfinite(value) and (best is None or sign * value > sign * best["value"]):
-            with writing(self._folder):
-                self._copy(step, value)
+        if not math.isfinite(value) or (best and sign * value <= sign * best["value"]):
+            return
+        with writing(self._folder):
+            kept = self._copy(step, value)
+        if kept:
             print(f"the best {self._metric} so far: kept in {self._folder}", flush=True)
+        else:
+            text = f"warning: step {step} was the best so far, but its checkpoint is gone already"
+            print(f"{text}: raise TrainSettings.keep_checkpoints", file=sys.stderr, flush=True)
 
     def _read(self):
         """The best there was, or None: of another metric, or of a step that came to nothing."""
@@ -49,8 +56,12 @@ class BestCheckpoint:
         return best if best["metric"] == self._metric else None
 
     def _copy(self, step, value):
-        tf.io.gfile.makedirs(self._folder)
+        """Whether the checkpoint was there to be copied."""
         prefix = f"ckpt-{step}."
+        if tf.io.gfile.join(self._model_dir, prefix[:-1]) not in whole_checkpoints(self._model_dir):
+            return False
+        tf.io.gfile.makedirs(self._folder)
+        # Those of before, and what a copy that was stopped has left.
         old = [n for n in tf.io.gfile.listdir(self._folder) if n.startswith("ckpt-")]
         names = [n for n in tf.io.gfile.listdir(self._model_dir) if n.startswith(prefix)]
         # The index last: without it there is no checkpoint.
@@ -63,4 +74,5 @@ class BestCheckpoint:
         best = {"metric": self._metric, "value": value, "step": step}
         write_text(tf.io.gfile.join(self._folder, BEST_FILE), json.dumps(best))
         for name in set(old) - set(names):
-            tf.io.gfile.remove(tf.io.gfile.join(self._folder, name))
+            remove_if_there(tf.io.gfile.join(self._folder, name))
+        return True

@@ -1,17 +1,19 @@
 """The weights that a new run begins with, from somewhere else."""
 
+import os
 import warnings
 import zipfile
 
 import tensorflow as tf
 
-from pipelines.checkpoints.files import newest_checkpoint, whole_checkpoints
-from pipelines.checkpoints.weights import Torn, pairs_of_averages, stored_shapes
+from pipelines.checkpoints.files import whole_checkpoints
+from pipelines.checkpoints.weights import pairs_of_averages, restore_newest, stored_values
 from pipelines.command_line import one_line, user_errors
 from pipelines.errors import UserError
 
 _OF_KERAS = (".keras", ".weights.h5")
 _SHOWN = 20
+_LONGEST = 400  # letters
 
 
 def warm_start(source, model, optimizer):
@@ -33,7 +35,8 @@ def warm_start(source, model, optimizer):
     else:
         taken, left = _from_checkpoint(source, model)
     if not taken:
-        raise UserError(f"RunConfig.warm_start: no weight of {source} matches: {'; '.join(left)}")
+        some = "; ".join(left)[:_LONGEST]
+        raise UserError(f"RunConfig.warm_start: no weight of {source} matches: {some}")
     for weight, average in pairs_of_averages(model, optimizer):
         average.assign(weight.value)
     print(f"warm start from {source}: {taken} of {len(model.weights)} weights match", flush=True)
@@ -52,39 +55,36 @@ def _from_keras(source, model):
     with warnings.catch_warnings(record=True) as caught, unreadable:
         warnings.simplefilter("always")
         model.load_weights(source, skip_mismatch=True)
-    same = sum(
-        (old == weight.numpy()).all() for old, weight in zip(before, model.weights, strict=True)
-    )
     left = [one_line(warning.message) for warning in caught]
+    # Keras warns by layers. Where it does not, all was read, whether that changed it or not.
+    pairs = zip(before, model.weights, strict=True)
+    same = sum((old == weight.numpy()).all() for old, weight in pairs) if left else 0
     return len(before) - int(same), left
 
 
 def _from_checkpoint(source, model):
-    path = newest_checkpoint(source) or source
-    folder = path.rpartition("/")[0]
-    if path not in whole_checkpoints(folder):
+    paths = whole_checkpoints(source)
+    if not paths and source in whole_checkpoints(os.path.dirname(source) or "."):
+        paths = [source]
+    if not paths:
         raise UserError(
             f"RunConfig.warm_start: {source} is no run's directory with a checkpoint, none of its "
             f"checkpoints (DIR/ckpt-100), and no {' or '.join(_OF_KERAS)} file"
         )
-    try:
-        shapes = stored_shapes(path)
-    except Torn as error:
-        raise UserError(f"RunConfig.warm_start: {error}") from error
-    reader, left, taken = tf.train.load_checkpoint(path), [], 0
+    stored = {}
+    restore_newest(source, lambda path: stored.update(values=stored_values(path)), paths)
+    values, left, taken = stored["values"], [], 0
     for weight in model.weights:
         names = (f"{group}/{weight.path.replace('/', '.S')}" for group in ("average", "model"))
-        name = next((name for name in names if name in shapes), None)
+        name = next((name for name in names if name in values), None)
         if name is None:
             left.append(f"{weight.path} is not there")
-        elif tuple(shapes[name]) != tuple(weight.shape):
-            shape = tuple(shapes[name])
+        elif (shape := values[name].shape) != tuple(weight.shape):
             left.append(f"{weight.path} has the shape {shape} there and {weight.shape} here")
         else:
-            with user_errors(tf.errors.OpError, ValueError):
-                weight.assign(reader.get_tensor(f"{name}/.ATTRIBUTES/VARIABLE_VALUE"))
+            weight.assign(values[name])
             taken += 1
     here = {weight.path.replace("/", ".S") for weight in model.weights}
-    there = {name.partition("/")[2] for name in shapes if name.startswith("model/")}
+    there = {name.partition("/")[2] for name in values if name.startswith("model/")}
     left += [f"{name.replace('.S', '/')} is there alone" for name in sorted(there - here)]
     return taken, left

@@ -3,6 +3,7 @@
 import re
 import sys
 
+import numpy as np
 import tensorflow as tf
 
 from pipelines.checkpoints.description import check_model
@@ -36,7 +37,7 @@ def make_checkpoint(model, optimizer=None, step=None):
             for v in optimizer.variables
             if not v.path.endswith("/learning_rate") and id(v) not in left_out
         ]
-        parts["optimizer"] = _by_path(kept, skip=1)
+        parts["optimizer"] = _of_optimizer(kept)
         if averages:
             parts["average"] = {weight.path: average.value for weight, average in averages}
     if step is not None:
@@ -52,11 +53,26 @@ def pairs_of_averages(model, optimizer):
     return list(zip(model.trainable_variables, averages, strict=True))
 
 
-def _by_path(variables, skip=0):
-    named = {"/".join(v.path.split("/")[skip:]): v.value for v in variables}
+def _of_optimizer(variables):
+    """By path less its beginning; Keras' Adafactor has many of the same, told apart by order."""
+    named = {}
+    for variable in variables:
+        name = variable.path.rpartition("/")[0] and variable.path.partition("/")[2]
+        name, number = name or variable.path, 0
+        while (key := f"{name}_{number}" if number else name) in named:
+            number += 1
+        named[key] = variable.value
+    return named
+
+
+def _by_path(variables):
+    named = {variable.path: variable.value for variable in variables}
     if len(named) != len(variables):
         raise ValueError(f"two of these variables have the same path: {sorted(named)}")
     return named
+
+
+_END = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 class Torn(Exception):
@@ -98,8 +114,8 @@ def restore(checkpoint, path):
     except AssertionError as error:  # it quotes the values, on many lines
         names = re.findall(r"<tf.Variable '([^':]+)", str(error))
         raise UserError(
-            f"checkpoint {path} is of another model or optimizer: it has no values for "
-            f"{', '.join(names[:3])} …"
+            f"checkpoint {path} is of another model or optimizer, or of a run without "
+            f"TrainSettings.ema_decay: it has no values for {', '.join(names[:3])} …"
         ) from error
 
 
@@ -191,15 +207,29 @@ def _weights_of(model, path):
     return tf.train.Checkpoint(**others)
 
 
+def stored_values(path):
+    """dict of the arrays that a checkpoint holds, by name: "model/…" for one.
+
+    Raises:
+        Torn: it is damaged.
+        RunError: it cannot be reached.
+    """
+    names = stored_shapes(path)
+    try:
+        reader = tf.train.load_checkpoint(path)
+        return {name: np.asarray(reader.get_tensor(f"{name}{_END}")) for name in names}
+    except (IndexError, tf.errors.OpError) as error:
+        raise _what_is_wrong(path, error) from error
+
+
 def stored_shapes(path):
     """dict of the variables that a checkpoint holds: their shapes by name, "model/…" for one.
 
     Raises:
         Torn: its index is damaged.
     """
-    end = "/.ATTRIBUTES/VARIABLE_VALUE"
     try:
         shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
     except (IndexError, tf.errors.OpError) as error:
         raise _what_is_wrong(path, error) from error
-    return {name.removesuffix(end): shape for name, shape in shapes.items() if name.endswith(end)}
+    return {n.removesuffix(_END): shape for n, shape in shapes.items() if n.endswith(_END)}

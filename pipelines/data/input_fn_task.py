@@ -3,8 +3,12 @@
 import dataclasses
 from collections.abc import Callable
 
+import tensorflow as tf
+
 from pipelines.checks import check_integer
 from pipelines.errors import UserError
+
+_METRICS = ("accuracy", "bits_per_dim")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +39,11 @@ class InputFnTask:
 
     def __post_init__(self):
         check_integer("InputFnTask.vocab_size", self.vocab_size, least=4)
+        if not set(self.evaluation_metrics) <= set(_METRICS):
+            raise UserError(
+                f"InputFnTask.evaluation_metrics must be of {_METRICS}, "
+                f"got {self.evaluation_metrics!r}"
+            )
         for name in ("train_input_fn", "evaluation_input_fn"):
             function = getattr(self, name)
             if not callable(function) and (function is not None or name == "train_input_fn"):
@@ -51,7 +60,7 @@ class InputFnTask:
             "shard_index": shard_index,
             "num_shards": num_shards,
         }
-        return self.train_input_fn(params).skip(start_step)
+        return self._checked(self.train_input_fn, params).skip(start_step)
 
     def evaluation_dataset(
         self, split, context, num_latents, batch_size, shard_index=0, num_shards=1
@@ -71,7 +80,37 @@ class InputFnTask:
             "shard_index": shard_index,
             "num_shards": num_shards,
         }
-        return self.evaluation_input_fn(params)
+        data = self._checked(self.evaluation_input_fn, params)
+        if int(data.cardinality()) < 0:
+            raise UserError(
+                "evaluation_input_fn must return a dataset whose length is known: end it, or say "
+                "it with dataset.apply(tf.data.experimental.assert_cardinality(BATCHES))"
+            )
+        return data
+
+    def _checked(self, input_fn, params):
+        """The dataset of an `input_fn`, if its batches are what the model takes."""
+        data, rows = input_fn(params), params["batch_size"] // params["num_shards"]
+        name = getattr(input_fn, "__name__", "input_fn")
+        if not isinstance(data, tf.data.Dataset):
+            raise UserError(f"{name} must return a tf.data.Dataset, got {data!r:.100}")
+        spec = data.element_spec
+        if not isinstance(spec, tuple) or len(spec) != 2 or not isinstance(spec[0], dict):
+            raise UserError(f"{name}: elements must be ({{'token_ids': …}}, labels), got {spec}")
+        wanted = {"token_ids": ("int32", 2), "positions": ("int32", 3), "lengths": ("int32", 1)}
+        parts = [("labels", spec[1], ("int32", 2))]
+        parts += [(key, part, wanted.get(key)) for key, part in spec[0].items()]
+        if "token_ids" not in spec[0] or any(kind is None for _, _, kind in parts):
+            raise UserError(f"{name}: inputs must be of {', '.join(wanted)}, got {[*spec[0]]}")
+        for key, part, (dtype, rank) in parts:
+            shape = getattr(part, "shape", None)
+            fits = isinstance(part, tf.TensorSpec) and part.dtype == dtype and shape.rank == rank
+            if not fits or shape[0] != rows or (rank > 1 and shape[1] != spec[1].shape[1]):
+                raise UserError(
+                    f"{name}: {key} must be {dtype} with {rank} axes and {rows} rows "
+                    f"(batch_size // num_shards; batch with drop_remainder=True), got {part}"
+                )
+        return data
 
     def units(self, split):
         """Nothing is known of what the labels stand for."""

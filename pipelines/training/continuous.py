@@ -51,16 +51,19 @@ def evaluate_continuously(run, timeout=None):
     ):
         step = checkpoints.step_of(path)
         if step not in done:
+            checkpoints.check_model(run.model_dir, model)
             results = _evaluate(run, model, evaluator, step)
         if step not in done and results is not None:
             done.add(step)
             global_step.assign(step)
-            log(step, split, results)
             summaries.write_summaries(results)
             summaries.flush()
             best(step, results)
-        if step >= last:
+            log(step, split, results)
+        if step >= last and step in done:
             return results
+        if step >= last:
+            raise RunError(f"the checkpoint of the last step, {step}, could not be evaluated")
     raise RunError(
         f"no new checkpoint came in {timeout:g} seconds, and the last one is not of step {last}: "
         "is the training still running?"

@@ -11,12 +11,14 @@ import rich.table
 import tensorflow as tf
 
 from pipelines import checkpoints
+from pipelines.checks import check_integer
 from pipelines.command_line import user_errors
 from pipelines.distribution import is_chief
 from pipelines.errors import UserError
 from pipelines.training.evaluator import Evaluator, left_out
 from pipelines.training.input import check_batch_size, data_errors, distribute
 from pipelines.training.lost_workers import lost_workers
+from pipelines.training.step_log import finite
 
 # What a figure counts, for a reader of the table.
 _UNITS = {
@@ -100,6 +102,9 @@ def evaluator_of_run(
         UserError: a batch, split or number of latents that does not fit.
     """
     settings, longest = run.settings, model.backbone.max_context
+    check_integer("the evaluation's batch_size", batch_size, optional=True)
+    if num_batches != "all":
+        check_integer("the number of batches", num_batches, optional=True)
     if num_latents is not None and not 1 <= num_latents <= longest:
         raise UserError(f"--num_latents must lie in 1 … {longest} (the context), got {num_latents}")
     if batch_size is None:
@@ -178,7 +183,7 @@ def report(results, output=None):
     rich.console.Console().print(table)
     if output:
         with user_errors(tf.errors.OpError), tf.io.gfile.GFile(output, "w") as file:
-            json.dump(results, file, indent=1)
+            json.dump(finite(results), file, indent=1)
 
 
 class _Announcer:

@@ -5,7 +5,7 @@ import json
 import tensorflow as tf
 
 from pipelines.atomic_files import writing
-from pipelines.training.step_log import cut_back
+from pipelines.training.step_log import cut_back, finite
 
 EVALUATION_LOG = "evaluation_log.jsonl"
 
@@ -27,7 +27,7 @@ class EvaluationLog:
     def __call__(self, step, split, results):
         figures = " | ".join(f"{name} {value:.6g}" for name, value in results.items())
         print(f"evaluation of step {step} | {figures}", flush=True)
-        line = json.dumps({"step": step, "split": split, **results})
+        line = json.dumps({"step": step, "split": split, **finite(results)})
         with writing(self._path), tf.io.gfile.GFile(self._path, "a") as file:
             file.write(f"{line}\n")
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_perceiver_ar.codecs.event_ids import NUM_RESERVED
 from keras_perceiver_ar.training import token_loss
+from pipelines.errors import UserError
 from pipelines.training.running_sums import LABEL_SUMS, RunningSums, label_sums
 
 # Figures for each of something that only the data can count.
@@ -60,7 +61,10 @@ class Evaluator(orbit.StandardEvaluator):
 
     def eval_end(self, *_):
         """`metrics` of the split or its part, which says so."""
-        results = metrics(self._sums.read(), self.task, self.split, self.part is not None)
+        sums = self._sums.read()
+        if not sums["labels"]:
+            raise UserError(f"no label of the split {self.split!r} counts: there is no figure")
+        results = metrics(sums, self.task, self.split, self.part is not None)
         if self.part is not None:
             results["batches"], results["batches_of_split"] = self.part
         return results

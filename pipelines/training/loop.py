@@ -10,7 +10,9 @@ from absl import logging
 from pipelines import checkpoints, configuration
 from pipelines.checkpoints.averages import averaged
 from pipelines.checkpoints.best import BestCheckpoint
+from pipelines.checkpoints.owner import Owner
 from pipelines.checkpoints.warm_start import warm_start
+from pipelines.checks import check_integer
 from pipelines.command_line import user_errors
 from pipelines.distribution import of_all_workers, only_chief_speaks
 from pipelines.errors import RunError
@@ -20,7 +22,7 @@ from pipelines.training.health import Health
 from pipelines.training.input import check_batch_size, data_errors, distribute
 from pipelines.training.interruption import Interrupted, Interruption
 from pipelines.training.lost_workers import lost_workers
-from pipelines.training.profile import Profile
+from pipelines.training.profile import Profile, check_steps
 from pipelines.training.progress import Progress
 from pipelines.training.step_log import StepLog
 from pipelines.training.summaries import SummaryManager
@@ -49,6 +51,9 @@ def train(run, evaluate=False, max_steps=None, profile=None, actions=()):
         RunError: reading or writing failed in the middle of the run, or it came to nothing.
     """
     settings = run.settings
+    check_integer("max_steps", max_steps, optional=True)
+    check_steps(profile)
+    check_metric(run, run.config.keep_best)
     run.check_replicas()
     check_batch_size("TrainSettings.batch_size", settings.batch_size, run.strategy)
     settings.check_microbatches(run.strategy.num_replicas_in_sync)
@@ -94,7 +99,6 @@ class _Loop:
         )
 
     def _evaluator(self):
-        check_metric(self._run, self._run.config.keep_best)
         return evaluator_of_run(self._run, self._model, between=self._interruption)
 
     def _make_controller(self, evaluator):
@@ -145,6 +149,7 @@ class _Loop:
         self._evaluations = EvaluationLog(run.written_dir, self._start)
         self._best = BestCheckpoint(run.written_dir, run.config.keep_best)
         self._controller.train_actions = (
+            Owner(run.written_dir),
             step_log,
             self._progress,
             Health(self._trainer, run.config),
@@ -197,6 +202,7 @@ class _Loop:
             return
         with averaged(self._model, self._optimizer):
             results = self._controller.evaluate()
-        self._evaluations(step, self._run.settings.evaluation_split, results)
+        # The log last: what is in it is not done again by the next start.
         self._best(step, results)
+        self._evaluations(step, self._run.settings.evaluation_split, results)
         self._progress.restart_clock()

@@ -2,6 +2,25 @@
 
 import tensorflow as tf
 
+from pipelines.errors import UserError
+
+
+def check_steps(steps):
+    """Refuses what is no pair of steps (start, stop); None will do.
+
+    Raises:
+        UserError: it is none.
+    """
+    if steps is None:
+        return
+    try:
+        start, stop = steps
+        fits = 0 <= start < stop
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise UserError(f"profile must be a pair of steps (start, stop), got {steps!r}")
+
 
 class Profile:
     """Starts and stops the profiler between loops.

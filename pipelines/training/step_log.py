@@ -38,6 +38,14 @@ class StepLog:
             file.write("".join(f"{line}\n" for line in lines))
 
 
+def finite(figures):
+    """dict with None for what is no finite number, for which JSON has no word."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in figures.items()
+    }
+
+
 def record(row):
     """A line's figures.
 
@@ -51,11 +59,9 @@ def record(row):
     labels = max(float(row["labels"]), 1.0)
     figures = {name: float(row[column]) / labels for name, column in _MEANS.items()}
     figures |= {name: float(row[name]) for name in ("gradient_norm", "learning_rate")}
-    # JSON knows no NaN.
-    figures = {name: value if math.isfinite(value) else None for name, value in figures.items()}
     return {
         "step": int(row["step"]),
-        **figures,
+        **finite(figures),
         "labels": int(row["labels"]),
         "skipped": int(row["skipped"]),
     }

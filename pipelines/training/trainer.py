@@ -53,7 +53,7 @@ class Trainer(orbit.StandardTrainer):
             optimizer.build(model.trainable_variables)
             self._update = GuardedUpdate(optimizer)
             names = (*SUMS, "gradient_norm", "learning_rate", "skipped")
-            self._table = StepTable(names, settings.steps_per_loop)
+            self._table = StepTable(names, min(settings.steps_per_loop, settings.steps))
             self._first_step = self._host_variable(0, tf.int64)
             self._waited = self._host_variable(0.0, tf.float64)
         # Only this part may be compiled by XLA: the exchange between replicas may not, on some.

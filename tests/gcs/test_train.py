@@ -1,11 +1,12 @@
 """A run whose data and model directory are in a bucket, in processes of its own."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pipelines import checkpoints
-from pipelines.errors import UserError
 from tests.pipelines import runs
 
 STEPS = 12
@@ -47,12 +48,13 @@ def assert_same_run(bucket, name, other):
 def test_a_run_goes_on_after_it_was_killed_and_in_spite_of_faults(storage, bucket, books):
     finish(start(bucket, books, "whole"))
     killed = start(bucket, books, "killed")
-    runs.read_until(killed, "step 6/12")
+    # A checkpoint is written while the next loop runs, and is there when the one after is begun.
+    runs.read_until(killed, "step 9/12")
     killed.kill()  # SIGKILL: it cannot put anything in order
     killed.communicate()
     assert storage.read(bucket, f"killed/ckpt-{STEPS}.index") is None
     out = finish(start(bucket, books, "killed"))
-    assert "step 3 of 12" in out or "step 6 of 12" in out
+    assert re.search(r"step [369] of 12", out)
     assert_same_run(bucket, "whole", "killed")
 
     storage.take_counts()
@@ -100,9 +102,11 @@ def test_a_checkpoint_that_lost_a_file_is_passed_over(run, storage, bucket, lost
     assert variable.numpy() == 1
 
 
-def test_a_torn_checkpoint_is_refused(run, storage, bucket):
+def test_a_torn_checkpoint_is_set_aside(run, storage, bucket, capsys):
     folder, variable = run
     name = "run/ckpt-2.data-00000-of-00001"
     storage.put(bucket, name, storage.read(bucket, name)[:2])
-    with pytest.raises(UserError, match="torn"):
-        restore(folder, variable)
+    assert restore(folder, variable) == f"{folder}/ckpt-1"
+    assert variable.numpy() == 1
+    assert f"warning: checkpoint {folder}/ckpt-2 is torn" in capsys.readouterr().err
+    assert storage.read(bucket, "run/ckpt-2.index.torn")

@@ -31,7 +31,8 @@ def train_input_fn(params):
 
 
 def evaluation_input_fn(params):
-    return tf.data.Dataset.from_tensor_slices(rows(6, 7)).batch(params["batch_size"])
+    data = tf.data.Dataset.from_tensor_slices(rows(6, 7))
+    return data.batch(params["batch_size"], drop_remainder=True)
 
 
 def make_backbone(vocab_size, width=16):
@@ -220,3 +221,52 @@ def test_an_evaluation_is_made_once_however_often_the_run_is_started(tmp_path):
     for _ in range(2):
         assert make(tmp_path, **settings).train_and_evaluate(max_steps=4) == 0
     assert [line["step"] for line in read_evaluations(tmp_path)] == [2, 4]
+
+
+def test_wrong_arguments_are_refused_by_name(tmp_path):
+    estimator = make(tmp_path)
+    for max_steps in (0, -1, 1.5):
+        with pytest.raises(UserError, match="max_steps must be an integer ≥ 1"):
+            estimator.train(max_steps)
+    for profile in ((3, 1), "1:2", 4):
+        with pytest.raises(UserError, match="profile must be a pair"):
+            estimator.train(profile=profile)
+    assert not list(tmp_path.iterdir())
+    estimator.train(max_steps=2)
+    for name in ("batch_size", "num_batches"):
+        with pytest.raises(UserError, match=r"must be an integer ≥ 1, got 0"):
+            estimator.evaluate(**{name: 0})
+
+
+def test_continuous_evaluation_of_another_model_is_refused_at_once(tmp_path):
+    make(tmp_path).train(max_steps=6)
+    with pytest.raises(UserError, match="width is 16 there and 32 now"):
+        make(tmp_path, width=32).evaluate_continuously(timeout=0.1)
+
+
+def test_a_warm_start_passes_over_a_torn_checkpoint(tmp_path, capsys):
+    make(tmp_path / "run").train()
+    (data,) = (tmp_path / "run").glob("ckpt-6.data*")
+    data.write_bytes(data.read_bytes()[:100])
+    config = RunConfig(warm_start=str(tmp_path / "run"))
+    assert make(tmp_path / "second", 1, config=config).train() == 0
+    captured = capsys.readouterr()
+    assert "ckpt-6 is torn" in captured.err and "41 of 41 weights match" in captured.out
+
+
+def test_keras_adafactor_goes_on_where_it_was(tmp_path):
+    def of(name):
+        made = make(tmp_path / name)
+        made._run.experiment = Experiment(
+            made._run.experiment.task,
+            made._run.experiment.backbone,
+            functools.partial(keras.optimizers.Adafactor, 0.01),
+        )
+        return made
+
+    assert of("whole").train() == 0
+    for max_steps in (2, None):
+        assert of("resumed").train(max_steps) == 0
+    expected, actual = (weights(tmp_path / name, 6) for name in ("whole", "resumed"))
+    for name, value in expected.items():
+        np.testing.assert_array_equal(actual[name], value, name)

@@ -23,7 +23,7 @@ def trained(tmp_path_factory, books):
     )
     status, out, err = runs.finish(process)
     assert status == 0, err
-    lines = re.findall(r"^evaluation \| (.*)$", out, re.MULTILINE)
+    lines = re.findall(r"^evaluation of step \d \| (.*)$", out, re.MULTILINE)
     figures = [dict(part.split(" ") for part in line.split(" | ")) for line in lines]
     return model_dir, dict(zip((3, 6), figures, strict=True))
 

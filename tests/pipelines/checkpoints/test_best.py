@@ -42,6 +42,17 @@ def test_what_is_no_number_is_never_the_best(tmp_path):
     assert run(tmp_path, "loss", [(3, float("nan")), (6, 4.0), (9, float("nan"))]) == 6
 
 
+def test_a_checkpoint_that_is_gone_leaves_the_best_there_was(tmp_path, capsys):
+    run(tmp_path, "loss", LOSSES[:1])
+    (tmp_path / "best" / "ckpt-9.index.copy").write_text("of a copy that was stopped")
+    BestCheckpoint(str(tmp_path), "loss")(99, {"loss": 1.0})
+    assert "step 99 was the best so far, but its checkpoint is gone" in capsys.readouterr().err
+    assert json.loads((tmp_path / "best" / "best.json").read_text())["step"] == 3
+    assert (tmp_path / "best" / "ckpt-3.index").exists()
+    assert run(tmp_path, "loss", LOSSES[1:]) == 6
+    assert not list((tmp_path / "best").glob("*.copy"))
+
+
 def test_nothing_is_kept_where_nothing_is_asked_for(tmp_path):
     BestCheckpoint(str(tmp_path), None)(3, {"loss": 1.0})
     assert not list(tmp_path.iterdir())
