@@ -86,7 +86,7 @@ def _row(record):
         f"{gibibytes(record['argument_bytes'])}, {gibibytes(record['temp_bytes'])}",
         f"{record['flops'] / 1e9:,.0f}, {record['hand_flops'] / 1e9:,.0f} (× {ratio:.2f})",
         ", ".join(f"{count} {name}" for name, count in collectives) or "none",
-        f"{record['compile_cpu_s']:.0f} s",
+        f"{record['compile_cpu_s']:.0f} s" if "compile_cpu_s" in record else "–",
     ]
 
 
