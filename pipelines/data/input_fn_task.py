@@ -9,6 +9,9 @@ from pipelines.checks import check_integer
 from pipelines.errors import UserError
 
 _METRICS = ("accuracy", "bits_per_dim")
+# Of what a batch may hold, how many there may be. Positions have one for their own axes if they
+# have more than one.
+_AXES = {"token_ids": (2,), "positions": (2, 3), "lengths": (1,), "labels": (2,)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,22 +100,28 @@ class InputFnTask:
         spec = data.element_spec
         if not isinstance(spec, tuple) or len(spec) != 2 or not isinstance(spec[0], dict):
             raise UserError(f"{name}: elements must be ({{'token_ids': …}}, labels), got {spec}")
-        wanted = {"token_ids": ("int32", 2), "positions": ("int32", 3), "lengths": ("int32", 1)}
-        parts = [("labels", spec[1], ("int32", 2))]
-        parts += [(key, part, wanted.get(key)) for key, part in spec[0].items()]
-        if "token_ids" not in spec[0] or any(kind is None for _, _, kind in parts):
-            raise UserError(f"{name}: inputs must be of {', '.join(wanted)}, got {[*spec[0]]}")
-        for key, part, (dtype, rank) in parts:
-            shape = getattr(part, "shape", None)
-            fits = isinstance(part, tf.TensorSpec) and part.dtype == dtype and shape.rank == rank
-            if not fits or shape[0] != rows or (rank > 1 and shape[1] != spec[1].shape[1]):
-                raise UserError(
-                    f"{name}: {key} must be {dtype} with {rank} axes and {rows} rows "
-                    f"(batch_size // num_shards; batch with drop_remainder=True), got {part}"
-                )
+        parts = {"labels": spec[1], **spec[0]}
+        if not {"token_ids"} <= spec[0].keys() <= _AXES.keys() - {"labels"}:
+            wanted = ", ".join(_AXES.keys() - {"labels"})
+            raise UserError(f"{name}: inputs must be of {wanted}, got {[*spec[0]]}")
+        for key, part in parts.items():
+            _check_part(name, key, part, rows)
+        lengths = {key: part.shape[1] for key, part in parts.items() if part.shape.rank > 1}
+        if len(set(lengths.values())) > 1 or None in lengths.values():
+            raise UserError(f"{name}: all rows must be of one length, known beforehand: {lengths}")
         return data
 
     def units(self, split):
         """Nothing is known of what the labels stand for."""
         del split
         return {}
+
+
+def _check_part(name, key, part, rows):
+    axes = _AXES[key]
+    fits = isinstance(part, tf.TensorSpec) and part.dtype == tf.int32 and part.shape.rank in axes
+    if not fits or part.shape[0] != rows:
+        raise UserError(
+            f"{name}: {key} must be int32 with {' or '.join(map(str, axes))} axes and {rows} rows "
+            f"(batch_size // num_shards; batch with drop_remainder=True), got {part}"
+        )
