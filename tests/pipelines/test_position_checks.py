@@ -125,4 +125,4 @@ def test_a_context_shorter_or_longer_than_an_image_trains(pictures, tmp_path, ca
     arguments = flags("imagenet64_tiny", pictures / "2", *sizes)
     model_dir = f"--model_dir={tmp_path / 'run'}"
     assert runs.call(train.main, *arguments, model_dir, "--mode=train_and_evaluate") == 0
-    assert "evaluation | bits_per_dim" in capsys.readouterr().out
+    assert "evaluation of step 3 | bits_per_dim" in capsys.readouterr().out
