@@ -80,6 +80,22 @@ def path(text):
     return os.path.expanduser(text)  # the shell does not, behind a sign of equality
 
 
+def at_least(least, most=None):
+    """A flag's type: integers from `least` on, up to `most` if there is one."""
+    allowed = f"≥ {least}" if most is None else f"≥ {least} and ≤ {most}"
+
+    def integer(text):
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"must be an integer {allowed}, got {text!r}")
+        return value
+
+    return integer
+
+
 def run(main):
     """Runs a command and ends the process.
 

@@ -60,8 +60,8 @@ def add_decode(parser):
     _add_workload(parser, "model", "context", "memory", "dropout", "rematerialize")
     _add_timing(parser)
     add = parser.add_argument
-    add("--prompt", type=at_least(1), default=7936, help="tokens of each prompt")
-    add("--new_tokens", type=at_least(2), default=256, help="tokens added to each")
+    add("--prompt", type=command_line.at_least(1), default=7936, help="tokens of each prompt")
+    add("--new_tokens", type=command_line.at_least(2), default=256, help="tokens added to each")
     add("--temperature", type=_number, default=1.0, help="0 always takes the likeliest token")
     add("--top_p", type=_share, default=0.9, help="share of the probability that is drawn from")
     add("--refill", type=_or_word("half"), default="half", help="positions kept at a refill")
@@ -78,17 +78,19 @@ def add_input_pipeline(parser):
         metavar="DIR",
         help="folder of books or shards, local or gs://",
     )
-    context = at_least(2, workload.MAX_CONTEXT)
+    context = command_line.at_least(2, workload.MAX_CONTEXT)
     add("--context", type=context, default=8192, help="inputs of a row")
-    add("--batch", type=at_least(1), default=4, help="rows of a batch")
-    add("--batches", type=at_least(1), default=50, help="batches of a timed run")
+    add("--batch", type=command_line.at_least(1), default=4, help="rows of a batch")
+    add("--batches", type=command_line.at_least(1), default=50, help="batches of a timed run")
     _add_timing(parser)
 
 
 def add_runtime(parser):
     """Adds the flags of `runtime`."""
     _add_workload(parser, "model", "memory")
-    parser.add_argument("--steps", type=at_least(2), default=100, help="steps of a timed run")
+    parser.add_argument(
+        "--steps", type=command_line.at_least(2), default=100, help="steps of a timed run"
+    )
     _add_timing(parser)
 
 
@@ -100,7 +102,7 @@ def add_sweep(parser):
     add = parser.add_argument
     models, all_models = _list_of(_model), ",".join(workload.MODELS)
     add("--models", type=models, default=all_models, metavar="A,B", help="models to compare")
-    sizes = _list_of(at_least(1))
+    sizes = _list_of(command_line.at_least(1))
     add("--contexts", type=sizes, default=_CONTEXTS, metavar="M,M", help="at --layers blocks")
     add("--depths", type=sizes, default=_DEPTHS, metavar="L,L", help="at --context inputs")
     add("--timeout", type=_number, default=1800.0, help="seconds that a point may take")
@@ -138,22 +140,6 @@ def workload_names(*without):
     return [name for name in names if name not in without]
 
 
-def at_least(least, most=None):
-    """A flag's type: integers from `least` on, up to `most` if there is one."""
-    allowed = f"≥ {least}" if most is None else f"≥ {least} and ≤ {most}"
-
-    def integer(text):
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if value < least or (most is not None and value > most):
-            raise argparse.ArgumentTypeError(f"must be an integer {allowed}, got {text!r}")
-        return value
-
-    return integer
-
-
 def _add_workload(parser, *without):
     defaults = {field.name: field.default for field in dataclasses.fields(workload.Workload)}
     for name in workload_names(*without):
@@ -168,14 +154,14 @@ def _add_workload(parser, *without):
 
 def _add_timing(parser):
     add = parser.add_argument
-    add("--runs", type=at_least(1), default=8, help="timed runs")
-    add("--warmup", type=at_least(1), default=3, help="untimed ones before")
+    add("--runs", type=command_line.at_least(1), default=8, help="timed runs")
+    add("--warmup", type=command_line.at_least(1), default=3, help="untimed ones before")
 
 
 def _add_loop(parser):
     parser.add_argument(
         "--loop",
-        type=at_least(1),
+        type=command_line.at_least(1),
         default=4,
         help="steps of a timed run, started one after the other and waited for together: the host "
         "then works ahead of the device, as in training",
@@ -204,7 +190,7 @@ def _share(text):
 
 
 def _or_word(word):
-    return lambda text: word if text == word else at_least(1)(text)
+    return lambda text: word if text == word else command_line.at_least(1)(text)
 
 
 def _list_of(kind):

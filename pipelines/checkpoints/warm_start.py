@@ -7,7 +7,7 @@ import zipfile
 import tensorflow as tf
 
 from pipelines.checkpoints.files import whole_checkpoints
-from pipelines.checkpoints.weights import pairs_of_averages, restore_newest, stored_values
+from pipelines.checkpoints.weights import pairs_of_averages, restore_newest, stored_weights
 from pipelines.command_line import one_line, user_errors
 from pipelines.errors import UserError
 
@@ -72,7 +72,7 @@ def _from_checkpoint(source, model):
             f"checkpoints (DIR/ckpt-100), and no {' or '.join(_OF_KERAS)} file"
         )
     stored = {}
-    restore_newest(source, lambda path: stored.update(values=stored_values(path)), paths)
+    restore_newest(source, lambda path: stored.update(values=stored_weights(path)), paths)
     values, left, taken = stored["values"], [], 0
     for weight in model.weights:
         names = (f"{group}/{weight.path.replace('/', '.S')}" for group in ("average", "model"))

@@ -57,8 +57,7 @@ def _of_optimizer(variables):
     """By path less its beginning; Keras' Adafactor has many of the same, told apart by order."""
     named = {}
     for variable in variables:
-        name = variable.path.rpartition("/")[0] and variable.path.partition("/")[2]
-        name, number = name or variable.path, 0
+        name, number = variable.path.partition("/")[2] or variable.path, 0
         while (key := f"{name}_{number}" if number else name) in named:
             number += 1
         named[key] = variable.value
@@ -199,7 +198,7 @@ def restore_weights(model_dir, model, step=None):
 
 def _weights_of(model, path):
     """What reads a model's weights from a checkpoint, the averages where there are some."""
-    if not any(name.startswith("average/") for name in stored_shapes(path)):
+    if not any(name.startswith("average/") for name in stored_names(path)):
         return make_checkpoint(model)
     others = {"average": _by_path(model.trainable_variables)}
     if model.non_trainable_variables:
@@ -207,14 +206,15 @@ def _weights_of(model, path):
     return tf.train.Checkpoint(**others)
 
 
-def stored_values(path):
-    """dict of the arrays that a checkpoint holds, by name: "model/…" for one.
+def stored_weights(path):
+    """dict of the arrays of a model that a checkpoint holds, by name: "model/…", "average/…".
 
     Raises:
         Torn: it is damaged.
         RunError: it cannot be reached.
     """
-    names = stored_shapes(path)
+    # Not the optimizer's, which are twice as much.
+    names = [name for name in stored_names(path) if name.startswith(("model/", "average/"))]
     try:
         reader = tf.train.load_checkpoint(path)
         return {name: np.asarray(reader.get_tensor(f"{name}{_END}")) for name in names}
@@ -222,14 +222,14 @@ def stored_values(path):
         raise _what_is_wrong(path, error) from error
 
 
-def stored_shapes(path):
-    """dict of the variables that a checkpoint holds: their shapes by name, "model/…" for one.
+def stored_names(path):
+    """list of the names of the variables that a checkpoint holds, "model/…" for one.
 
     Raises:
         Torn: its index is damaged.
     """
     try:
-        shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+        names = tf.train.load_checkpoint(path).get_variable_to_shape_map()
     except (IndexError, tf.errors.OpError) as error:
         raise _what_is_wrong(path, error) from error
-    return {n.removesuffix(_END): shape for n, shape in shapes.items() if n.endswith(_END)}
+    return [name.removesuffix(_END) for name in names if name.endswith(_END)]

@@ -1,7 +1,5 @@
 """Flags that say which step of which run."""
 
-import argparse
-
 from pipelines import command_line
 
 STEPS = ("train", "evaluate", "decode")
@@ -13,20 +11,14 @@ def add_step_flags(flags):
     flags.add_argument("--step", choices=STEPS, default="train", help="what is compiled")
     flags.add_argument(
         "--vocab_size",
-        type=_positive,
+        type=command_line.at_least(1),
         metavar="NUMBER",
         help="of the run's data, in its place: nothing is read, and DATA need not be given",
     )
     flags.add_argument(
         "--decode_rows",
-        type=_positive,
+        type=command_line.at_least(1),
         default=8,
         metavar="NUMBER",
         help="rows that each device generates at once",
     )
-
-
-def _positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be an integer ≥ 1, got {text!r}")
-    return int(text)

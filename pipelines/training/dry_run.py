@@ -4,12 +4,9 @@ import rich.console
 import rich.table
 
 import gin
-from pipelines import checkpoints, configuration, flops
-from pipelines.configuration import Experiment
-from pipelines.distribution import Distribution
-from pipelines.gin_checks import check_used
+from pipelines import checkpoints, flops
 from pipelines.pure import shapes_alone
-from pipelines.settings import RunConfig, TrainSettings
+from pipelines.training.run import Run
 
 
 def dry_run(model_dir, bindings=()):
@@ -22,14 +19,12 @@ def dry_run(model_dir, bindings=()):
     Raises:
         UserError: settings or data that do not fit, or a directory of another model.
     """
-    settings = configuration.make(TrainSettings)
-    configuration.make(RunConfig)
-    configuration.make(Distribution)
-    experiment = configuration.make(Experiment)
+    run = Run.from_gin(model_dir, bindings)
+    settings, experiment = run.settings, run.experiment
     with shapes_alone():
         model = experiment.make_model()
     optimizer = experiment.make_optimizer()
-    check_used(bindings)
+    run.check_used()
     checkpoints.check_model(model_dir, model, experiment.task, optimizer)
     newest = checkpoints.newest_checkpoint(model_dir)
     done = checkpoints.step_of(newest) if newest else 0
