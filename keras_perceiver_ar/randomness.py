@@ -58,6 +58,25 @@ def fold_in(seed, number):
     return ops.stack(threefry_2x32((seed[0], seed[1]), (number, ops.zeros_like(number))))
 
 
+def split(seed, count):
+    """What `fold_in` derives from the numbers below a count, of one encryption.
+
+    Args:
+        seed: integer tensor (2,), or None.
+        count: int.
+
+    Returns:
+        list of uint32 (2,); of None where there is no seed.
+    """
+    if seed is None:
+        return [None] * count
+    seed = ops.cast(seed, "uint32")
+    numbers = ops.convert_to_tensor(np.arange(count, dtype="uint32"))
+    # A deep stack that encrypts its numbers one by one is mostly that, to whoever compiles it.
+    parts = threefry_2x32((seed[0], seed[1]), (numbers, ops.zeros_like(numbers)))
+    return ops.unstack(ops.stack(parts, axis=1), num=count)
+
+
 def uniform(key, counter):
     """Uniform numbers in [0, 1) with 24 random bits each.
 

@@ -113,9 +113,7 @@ class AttentionBlock(keras.layers.Layer):
             (B, N, C).
         """
         seed = self._training_seed(training, seed)
-        after_attention, after_mlp, within = (
-            None if seed is None else randomness.fold_in(seed, number) for number in range(3)
-        )
+        after_attention, after_mlp, within = randomness.split(seed, 3)
         rate = 0.0 if seed is None else self.dropout
         attended = self.attention.attend(query, key, value, attention_mask, within)
         attended = randomness.dropout(attended, rate, after_attention)

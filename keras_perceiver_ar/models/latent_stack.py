@@ -143,11 +143,9 @@ class LatentStack(keras.layers.Layer):
         training=False,
         seed=None,
     ):
-        for index, block in enumerate(self.blocks):
-            own = {
-                "training": training,
-                "seed": None if seed is None else randomness.fold_in(seed, index),
-            }
+        seeds = randomness.split(seed, len(self.blocks))
+        for block, own_seed in zip(self.blocks, seeds, strict=True):
+            own = {"training": training, "seed": own_seed}
             if isinstance(block, LatentBlock):
                 latents = block(
                     latents, attention_mask=latent_mask, positions=latent_positions, **own

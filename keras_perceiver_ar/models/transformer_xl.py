@@ -144,6 +144,7 @@ class TransformerXL(Baseline):
         seed = self._training_seed(training, seed)
         attention_mask = self._mask(token_ids, memory)
         latents, given = self.token_embedding(token_ids), []
+        seeds = randomness.split(seed, self.num_layers)
         for index, block in enumerate(self.blocks):
             given.append(latents)
             latents = block(
@@ -151,7 +152,7 @@ class TransformerXL(Baseline):
                 memory=None if memory is None else memory["states"][index],
                 attention_mask=attention_mask,
                 training=training,
-                seed=None if seed is None else randomness.fold_in(seed, index),
+                seed=seeds[index],
             )
         logits = self.logits(self.final_norm(latents))
         if not return_memory:

@@ -36,6 +36,20 @@ def test_known_answers_as_one_batch_in_a_compiled_function():
     assert (np.stack([to_numpy(part) for part in bits]) == np.stack(wanted)).all()
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(1, 70))
+def test_splitting_is_folding_each_number_in(first, second, count):
+    seed = np.array([first, second], "uint32")
+    together = randomness.split(seed, count)
+    assert len(together) == count and to_numpy(together[0]).dtype == np.uint32
+    for number in {0, count // 2, count - 1}:
+        alone = to_numpy(randomness.fold_in(seed, number))
+        np.testing.assert_array_equal(to_numpy(together[number]), alone)
+
+
+def test_splitting_nothing():
+    assert randomness.split(None, 3) == [None] * 3
+
+
 def test_uniform_is_the_upper_24_bits():
     keys = uint32(13), uint32(0)
     values = [
