@@ -6,6 +6,7 @@ import gin
 from pipelines import configuration, flops
 from pipelines.command_line import one_line
 from pipelines.compile_tpu import programs
+from pipelines.compile_tpu.numbering import number_within_computations
 from pipelines.configuration import Experiment
 from pipelines.errors import RunError, UserError
 from pipelines.gin_checks import check_used
@@ -80,10 +81,11 @@ def _lower(program):
     function = tf.function(program, jit_compile=True, autograph=False)
     try:
         lower = function.experimental_get_compiler_ir(*program.specs)
-        return lower(stage="hlo_serialized", platform_name="TPU")
+        hlo = lower(stage="hlo_serialized", platform_name="TPU")
     except (ValueError, tf.errors.OpError) as error:
         # Of sizes beyond 32 bits, or an operation that TPUs have no kernel of.
         raise RunError(f"TensorFlow cannot lower this step for TPUs: {one_line(error)}") from error
+    return number_within_computations(hlo)
 
 
 def _share(name, batch_size, replicas):
