@@ -11,6 +11,7 @@ from keras import ops
 from keras_perceiver_ar.generation import cache as cache_lib
 from keras_perceiver_ar.generation import sampler as sampler_lib
 from keras_perceiver_ar.generation.cached_steps import CachedSteps
+from keras_perceiver_ar.generation.compute_weights import compute_weights
 from keras_perceiver_ar.generation.recomputed_steps import RecomputedSteps
 from keras_perceiver_ar.models.scoring import token_log_probs
 
@@ -129,18 +130,19 @@ def decode(
         logits, cache = steps.advance(read, readable(positions))
         return tuple(append(state._replace(logits=logits, cache=cache)))
 
-    logits, cache = steps.prefill(readable(token_ids), lengths, readable(positions))
-    state = State(
-        token_ids=ops.cast(token_ids, "int32"),
-        log_probs=ops.full(ops.shape(token_ids), float("nan"), dtype="float32"),
-        lengths=lengths,
-        done=ops.logical_or(ops.equal(lengths, 0), lengths >= limits),
-        logits=logits,
-        cache=cache,
-    )
-    state = ops.while_loop(
-        lambda *state: ops.logical_not(ops.all(State(*state).done)), step, tuple(append(state))
-    )
+    with compute_weights(model):
+        logits, cache = steps.prefill(readable(token_ids), lengths, readable(positions))
+        state = State(
+            token_ids=ops.cast(token_ids, "int32"),
+            log_probs=ops.full(ops.shape(token_ids), float("nan"), dtype="float32"),
+            lengths=lengths,
+            done=ops.logical_or(ops.equal(lengths, 0), lengths >= limits),
+            logits=logits,
+            cache=cache,
+        )
+        state = ops.while_loop(
+            lambda *state: ops.logical_not(ops.all(State(*state).done)), step, tuple(append(state))
+        )
     state = State(*state)
     return {
         "token_ids": state.token_ids,
