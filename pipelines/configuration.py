@@ -128,12 +128,7 @@ def parse(files, bindings):
     """
     gin.add_config_file_search_path(str(REPOSITORY))
     for name in files:
-        places = [place for place in (name, str(REPOSITORY / name)) if tf.io.gfile.exists(place)]
-        if not places:  # gin would print a line of its own
-            raise UserError(f"no gin file {name}: looked for it here and in {REPOSITORY}")
-        unreadable = user_errors(ValueError, tf.errors.OpError, hint=f" (--gin_file={name})")
-        with unreadable, tf.io.gfile.GFile(places[0]) as file:
-            file.read()
+        read_file(name)
     kinds = (ValueError, SyntaxError, OSError, ImportError, AttributeError)
     with user_errors(*kinds):
         gin.parse_config_files_and_bindings(files, [], finalize_config=False)
@@ -147,6 +142,26 @@ def parse(files, bindings):
             f"the run needs a value for {', '.join(missing)}: "
             f"give --gin_bindings=\"{missing[0]} = 'VALUE'\""
         )
+
+
+def read_file(name):
+    """The text of a gin file, which is looked up here and in the repository.
+
+    Args:
+        name: str.
+
+    Returns:
+        str.
+
+    Raises:
+        UserError: it is not there, or no text.
+    """
+    places = [place for place in (name, str(REPOSITORY / name)) if tf.io.gfile.exists(place)]
+    if not places:  # gin would print a line of its own
+        raise UserError(f"no gin file {name}: looked for it here and in {REPOSITORY}")
+    unreadable = user_errors(ValueError, tf.errors.OpError, hint=f" (--gin_file={name})")
+    with unreadable, tf.io.gfile.GFile(places[0]) as file:
+        return file.read()
 
 
 def make(configurable):

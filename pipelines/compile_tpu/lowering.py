@@ -103,7 +103,7 @@ def _stand_in(flags):
     if flags.vocab_size is None:
         return []
     # Only a run that asks for a folder of data takes one.
-    asks = any("\nDATA = %gin.REQUIRED" in tf.io.gfile.GFile(f).read() for f in flags.gin_file)
+    asks = any("\nDATA = %gin.REQUIRED" in configuration.read_file(f) for f in flags.gin_file)
     return [
         *(["DATA = 'unseen'"] if asks else []),
         "Experiment.task = @DataUnseen()",

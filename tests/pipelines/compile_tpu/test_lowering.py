@@ -51,6 +51,13 @@ def test_a_run_without_its_data(lowered):
     assert all(variable._value is None for variable in program.variables)
 
 
+def test_a_run_is_found_from_anywhere(lowered, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    lowering.lower(flags("pg19_tiny", *TINY, "BATCH_SIZE = 4", vocab_size=300), replicas=4)
+    with pytest.raises(UserError, match="no gin file gin/runs/pg20.gin: looked for it here and in"):
+        lowering.lower(flags("pg20", vocab_size=300), replicas=4)
+
+
 def test_images_have_positions_of_three_axes(lowered):
     lowering.lower(flags("imagenet64_tiny", *TINY, "BATCH_SIZE = 8", vocab_size=259), replicas=4)
     inputs, _ = lowered[0].rest[:2]
