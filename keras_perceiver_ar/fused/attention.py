@@ -7,26 +7,20 @@ way out, because the gradient of the residual is dropped there in silence.
 """
 
 import functools
-import math
 
 import keras
 
 from keras_perceiver_ar.attention.tiles import Tiles
+from keras_perceiver_ar.fused import attention_kernels as kernels
+from keras_perceiver_ar.fused.attention_kernels import FEW, FORWARD, LOWEST, OF_KEYS, OF_QUERIES
 from keras_perceiver_ar.masks import NOWHERE, StepMask
 
 if keras.backend.backend() == "jax":
     import jax
     import jax.numpy as jnp
-    from jax import lax
     from jax.experimental import pallas
     from jax.experimental.pallas import triton
 
-LOWEST = -1e30
-LOG2_E = math.log2(math.e)
-# Queries and keys of a tile, warps, and stages of the pipeline, as they were fastest on an H200.
-FORWARD = (128, 64, 4, 4)
-OF_QUERIES = (128, 64, 4, 3)
-OF_KEYS = (64, 64, 4, 3)
 BUSY = 2 * 132  # Programs for 132 processors. Where there are fewer, rows are cut along the keys.
 
 
@@ -42,8 +36,11 @@ def obstacle(query, key, value, mask, dropout):
         return "it needs 16-bit floats"
     if any(x not in (16, 32, 64, 128) for x in (query.shape[-1], value.shape[-1])):
         return f"it needs heads of 16, 32, 64 or 128 channels, not {query.shape[-1]}"
-    if min(query.shape[1], key.shape[1]) < 64:
+    is_few = query.shape[1] <= FEW[0]
+    if key.shape[1] < 64 or (query.shape[1] < 64 and not is_few):
         return "there is too little to do"
+    if is_few and key.shape[1] % 128:
+        return "for so few queries the keys are not copied to fill their last tile of 128"
     return None
 
 
@@ -64,7 +61,8 @@ def fused_attention(query, key, value, mask, interpret=False):
     query_steps, key_steps = (jnp.asarray(x, jnp.int32) for x in (mask.query_steps, mask.key_steps))
     key_steps = jnp.broadcast_to(key_steps, key.shape[:2])
     # To whole tiles; with sizes that are multiples of 128 nothing is copied.
-    query, query_steps = _pad(query, query_steps, -1)
+    tile = FEW[0] if num_queries <= FEW[0] else 128
+    query, query_steps = _pad(query, query_steps, -1, tile)
     (key, key_steps), value = _pad(key, key_steps, NOWHERE), _pad(value)
     options = (mask.diagonal, _num_splits(query, key), interpret)
     attend = jax.custom_vjp(lambda *arrays: _forward(options, *arrays)[0])
@@ -77,8 +75,8 @@ def fused_attention(query, key, value, mask, interpret=False):
     return attend(query, key, value, query_steps, key_steps)[:, :num_queries]
 
 
-def _pad(x, steps=None, step=None):
-    missing = -x.shape[1] % 128
+def _pad(x, steps=None, step=None, tile=128):
+    missing = -x.shape[1] % tile
     if missing:
         x = jnp.pad(x, ((0, 0), (0, missing), (0, 0), (0, 0)))
         if steps is not None:
@@ -88,124 +86,11 @@ def _pad(x, steps=None, step=None):
 
 def _num_splits(query, key):
     """Parts into which the keys of a row are cut, so that there are programs enough."""
-    programs = query.shape[0] * query.shape[2] * query.shape[1] // FORWARD[0]
+    programs = query.shape[0] * query.shape[2]
+    if query.shape[1] == FEW[0]:
+        return 1 if 3 * programs >= BUSY else min(BUSY // programs, key.shape[1] // FEW[1])
+    programs = programs * query.shape[1] // FORWARD[0]
     return max(1, min(-(-BUSY // programs), key.shape[1] // 2048))
-
-
-def _mask(scores, queries, keys, diagonal):
-    """Hides what may not be read: each of `queries` and `keys` is (steps, places), to broadcast."""
-    allowed = keys[0] <= queries[0]
-    if diagonal:
-        allowed |= queries[1] == keys[1]
-    return jnp.where(allowed, scores, LOWEST)
-
-
-def _rows(steps, first):
-    return steps[:, None], (first + jnp.arange(steps.shape[0]))[:, None]
-
-
-def _columns(steps, first):
-    return steps[None, :], (first + jnp.arange(steps.shape[0]))[None, :]
-
-
-def _part(bounds_ref, num_splits):
-    """The tiles of one program: where it begins, where masks begin, where it ends."""
-    free, end = bounds_ref[0], bounds_ref[1]
-    if num_splits == 1:
-        return 0, free, end
-    size = (end + num_splits - 1) // num_splits
-    start = pallas.program_id(3) * size
-    stop = jnp.maximum(start, jnp.minimum(start + size, end))
-    return start, jnp.clip(free, start, stop), stop
-
-
-def _first_query(size):
-    """Of a program's tile. The last queries read most, so theirs go first: none is left over."""
-    return (pallas.num_programs(0) - 1 - pallas.program_id(0)) * size
-
-
-def _loop(body, start, middle, stop, state, masked_first=False):
-    state = lax.fori_loop(start, middle, functools.partial(body, masked_first), state)
-    return lax.fori_loop(middle, stop, functools.partial(body, not masked_first), state)
-
-
-def _forward_kernel(q, k, v, query_steps, key_steps, bounds, output, log_sum, *, diagonal, splits):
-    (size, width), keys = q.shape, FORWARD[1]
-    query, rows = q[...], _rows(query_steps[...], _first_query(size))
-    scale = LOG2_E / math.sqrt(width)
-
-    def add(masked, tile, state):
-        total, top, denominator = state
-        place = pallas.dslice(tile * keys, keys)
-        scores = triton.dot(query, k[place, :].T) * scale
-        if masked:
-            scores = _mask(scores, rows, _columns(key_steps[place], tile * keys), diagonal)
-        highest = jnp.maximum(top, scores.max(axis=1))
-        correction = jnp.exp2(top - highest)
-        weights = jnp.exp2(scores - highest[:, None])
-        values = v[place, :]
-        added = triton.dot(weights.astype(values.dtype), values)
-        denominator = denominator * correction + weights.sum(axis=1)
-        return total * correction[:, None] + added, highest, denominator
-
-    state = (
-        jnp.zeros((size, v.shape[1]), jnp.float32),
-        jnp.full((size,), LOWEST, jnp.float32),
-        jnp.zeros((size,), jnp.float32),
-    )
-    total, top, denominator = _loop(add, *_part(bounds, splits), state)
-    read = top > LOWEST / 2
-    denominator = jnp.where(read, denominator, 1.0)
-    total = jnp.where(read[:, None], total / denominator[:, None], 0.0)
-    output[...] = total.astype(output.dtype)
-    log_sum[...] = jnp.where(read, top + jnp.log2(denominator), LOWEST)
-
-
-def _of_queries_kernel(*references, diagonal, splits):
-    q, k, v, query_steps, key_steps, bounds, upstream, log_sum, subtracted, gradient = references
-    (size, width), keys = q.shape, OF_QUERIES[1]
-    query, rows = q[...], _rows(query_steps[...], _first_query(size))
-    do, sums, less = upstream[...], log_sum[...], subtracted[...]
-    scale = LOG2_E / math.sqrt(width)
-
-    def add(masked, tile, total):
-        place = pallas.dslice(tile * keys, keys)
-        key = k[place, :]
-        scores = triton.dot(query, key.T) * scale
-        if masked:
-            scores = _mask(scores, rows, _columns(key_steps[place], tile * keys), diagonal)
-        weights = jnp.exp2(scores - sums[:, None])
-        change = weights * (triton.dot(do, v[place, :].T) - less[:, None])
-        return total + triton.dot(change.astype(key.dtype), key)
-
-    total = _loop(add, *_part(bounds, splits), jnp.zeros((size, width), jnp.float32))
-    gradient[...] = (total / math.sqrt(width)).astype(gradient.dtype)
-
-
-def _of_keys_kernel(*references, diagonal, splits):
-    q, k, v, query_steps, key_steps, bounds, upstream, log_sum, subtracted, dk, dv = references
-    (size, width), queries = k.shape, OF_KEYS[0]
-    key, value = k[...], v[...]
-    rows = _rows(key_steps[...], pallas.program_id(0) * size)
-    scale = LOG2_E / math.sqrt(width)
-
-    def add(masked, tile, state):
-        of_keys, of_values = state
-        place = pallas.dslice(tile * queries, queries)
-        query, do = q[place, :], upstream[place, :]
-        scores = triton.dot(key, query.T) * scale  # keys × queries
-        if masked:
-            scores = _mask(scores, _columns(query_steps[place], tile * queries), rows, diagonal)
-        weights = jnp.exp2(scores - log_sum[place][None, :])
-        of_values += triton.dot(weights.astype(do.dtype), do)
-        change = weights * (triton.dot(value, do.T) - subtracted[place][None, :])
-        return of_keys + triton.dot(change.astype(query.dtype), query), of_values
-
-    state = jnp.zeros((size, width), jnp.float32), jnp.zeros((size, v.shape[1]), jnp.float32)
-    bounds = bounds[0], bounds[1], q.shape[0] // queries
-    of_keys, of_values = _loop(add, *bounds, state, masked_first=True)
-    dk[...] = (of_keys / math.sqrt(width)).astype(dk.dtype)
-    dv[...] = of_values.astype(dv.dtype)
 
 
 def _run(kernel, name, options, tuning, by_queries, arrays, outputs):
@@ -272,8 +157,9 @@ def _forward(options, *arrays):
     """The output (B, N, H, Dv), and log₂ Σ exp of the scores of each query, float32 (B, H, N)."""
     value = arrays[2]
     outputs = [(value.shape[3], value.dtype), (None, jnp.float32)]
+    tuning = FEW if arrays[0].shape[1] == FEW[0] else FORWARD
     name = "attention_forward"
-    output, log_sum = _run(_forward_kernel, name, options, FORWARD, True, arrays, outputs)
+    output, log_sum = _run(kernels.forward, name, options, tuning, True, arrays, outputs)
     if options[1] > 1:  # join what the parts of the keys gave
         highest = log_sum.max(axis=0)
         shares = jnp.exp2(log_sum - highest)
@@ -285,6 +171,11 @@ def _forward(options, *arrays):
 
 def _backward(options, kept, upstream):
     query, key, value, query_steps, key_steps, output, log_sum = kept
+    num_queries = query.shape[1]
+    if num_queries == FEW[0]:  # whole tiles of the kernels below
+        log_sum = jnp.pad(log_sum, ((0, 0), (0, 0), (0, 128 - num_queries)), constant_values=LOWEST)
+        (query, query_steps), output = _pad(query, query_steps, -1), _pad(output)
+        options, upstream = (options[0], 1, options[2]), _pad(upstream)
     upstream = upstream.astype(value.dtype)
     product = upstream.astype(jnp.float32) * output.astype(jnp.float32)
     subtracted = product.sum(axis=3).transpose(0, 2, 1)
@@ -292,9 +183,9 @@ def _backward(options, kept, upstream):
     log_sum = jnp.where(log_sum > LOWEST / 2, log_sum, -LOWEST)
     arrays = (query, key, value, query_steps, key_steps, upstream, log_sum, subtracted)
     outputs, name = [(query.shape[3], query.dtype)], "attention_of_queries"
-    (dq,) = _run(_of_queries_kernel, name, options, OF_QUERIES, True, arrays, outputs)
+    (dq,) = _run(kernels.of_queries, name, options, OF_QUERIES, True, arrays, outputs)
     if options[1] > 1:
         dq = dq.sum(axis=0).astype(query.dtype)
     outputs = [(x.shape[3], x.dtype) for x in (key, value)]
-    dk, dv = _run(_of_keys_kernel, "attention_of_keys", options, OF_KEYS, False, arrays, outputs)
-    return dq, dk, dv, None, None
+    dk, dv = _run(kernels.of_keys, "attention_of_keys", options, OF_KEYS, False, arrays, outputs)
+    return dq[:, :num_queries], dk, dv, None, None

@@ -6,6 +6,7 @@ B batch, T room for events, N latents on U positions (n on each), V vocabulary.
 from keras import ops
 
 from keras_perceiver_ar import masks
+from keras_perceiver_ar.fused import few_rows
 from keras_perceiver_ar.generation import cache as cache_lib
 from keras_perceiver_ar.layers.latent_block import LatentBlock
 
@@ -109,18 +110,29 @@ class CachedSteps:
     def _step(self, token, position, cross, pairs, slot, newest):
         """Runs the latents of one new position through the stack: (B, n, C), and the pairs."""
         latents, latent_positions = self.backbone.place_latents(token, position)
-        index = ops.arange(self.slots * self.per_position, dtype="int32") // self.per_position
-        visible = ops.expand_dims(index <= ops.expand_dims(slot, -1), 1)
+        number = self.per_position
+        copies = few_rows.copies(number * (token.shape[0] or few_rows.ROWS))
+        if copies > 1:
+            latents = ops.tile(latents, (1, copies, 1))
+            if latent_positions is not None:
+                latent_positions = ops.tile(latent_positions, (1, copies))
+        index = ops.arange(self.slots * number, dtype="int32") // number
+        steps = masks.repeat_latents(ops.expand_dims(slot, -1), copies * number)
+        visible = masks.cross_attention_mask(steps, index)
 
         def attend_to_latents(block, latents, pair):
             query, *entry = block.project(latents, latent_positions)
             pair = tuple(
-                self._write_slot(buffer, slot, part)
+                self._write_slot(buffer, slot, part[:, :number])
                 for buffer, part in zip(pair, entry, strict=True)
             )
             return block.update(latents, query, *pair, visible), pair
 
-        return self._through(latents, latent_positions, cross, pairs, newest, attend_to_latents)
+        newest = masks.repeat_latents(newest, copies)
+        latents, pairs = self._through(
+            latents, latent_positions, cross, pairs, newest, attend_to_latents
+        )
+        return latents[:, :number], pairs
 
     def _through(self, latents, latent_positions, cross, pairs, steps, attend_to_latents):
         """The stack in its order.

@@ -16,8 +16,9 @@ from keras_perceiver_ar.generation.cached_steps import prefill_size, refill_size
 from keras_perceiver_ar.generation.decode_loop import decode, read_use_cache
 from keras_perceiver_ar.generation.sampler import Sampler
 
-# Rows are given room in multiples of this, so that prompts of many lengths share one program.
-ROOM_STEP = 64
+# Rows are given room in multiples of this, so that prompts of many lengths share one program, and
+# so that the keys that are kept fill the tiles of a kernel.
+ROOM_STEP = 128
 
 
 class DecodeProgram(keras.Model):
@@ -83,7 +84,8 @@ class GenerateProgram:
         refill_size(caching["refill"], num_positions)
         prefill_size(caching["prefill"], num_positions)
         stop_ids = read_stop_ids(stop_ids, backbone.vocab_size)
-        room = min(-(-longest // ROOM_STEP) * ROOM_STEP, max_context + 1)
+        room = -(-longest // ROOM_STEP) * ROOM_STEP
+        room = room if room < max_context else max_context + 1
         token_ids = np.zeros((batch, room), "int32")
         token_ids[:, : min(width, room)] = prompts[:, :room]
         token_ids[np.arange(room) >= lengths[:, None]] = 0

@@ -31,6 +31,9 @@ CASES = [
     ("some inputs", 100, 300, 16, 32),
     ("all inputs", 130, 4200, 16, 16),
     ("latents", 200, 200, 32, 16),
+    # As a decode loop asks.
+    ("all inputs", 1, 384, 16, 16),
+    ("some inputs", 9, 1300, 16, 16),
 ]
 
 
@@ -78,6 +81,9 @@ def test_where_it_cannot_run_it_says_why():
         ("16-bit floats", {"dtype": "float32"}),
         ("not 24", {"width": 24}),
         ("too little", {"size": 32}),
+        ("too little", {"size": 256, "queries": 32}),
+        ("so few queries", {"size": 192, "queries": 1}),
+        (None, {"size": 256, "queries": 1}),
         (None, {}),
     ],
 )
@@ -85,6 +91,7 @@ def test_what_it_does_not_take(monkeypatch, named, changed):
     monkeypatch.setattr("jax.default_backend", lambda: "gpu")
     size = changed.get("size", 64)
     x = keras.ops.ones((2, size, 2, changed.get("width", 16)), changed.get("dtype", "bfloat16"))
-    mask = make_mask("all inputs", size, size)
-    obstacle = fused.obstacle(x, x, x, changed.get("mask", mask), changed.get("dropout", 0.0))
+    query = x[:, : changed.get("queries", size)]
+    mask = make_mask("all inputs", query.shape[1], size)
+    obstacle = fused.obstacle(query, x, x, changed.get("mask", mask), changed.get("dropout", 0.0))
     assert obstacle is None if named is None else named in obstacle
