@@ -85,7 +85,15 @@ class Distribution:
             if any(place.values()):
                 address = tf.distribute.cluster_resolver.TPUClusterResolver(address, **place)
                 address = address.master()
-            return distribute_utils.get_distribution_strategy("tpu", tpu_address=address)
+            try:
+                return distribute_utils.get_distribution_strategy("tpu", tpu_address=address)
+            except tf.errors.OpError as error:
+                if "No OpKernel was registered" not in str(error):
+                    raise
+                raise UserError(
+                    "this TensorFlow knows no TPU: on a TPU VM, install requirements-tpu.txt and "
+                    "requirements-tpu-no-deps.txt into an environment of their own (docs/tpu.md)"
+                ) from error
 
 
 def _of_workers(lost_after_seconds):

@@ -100,10 +100,14 @@ def _share(name, batch_size, replicas):
 
 def _stand_in(flags):
     """Bindings that put `DataUnseen` in the place of the data."""
-    if flags.vocab_size is None:
-        return []
     # Only a run that asks for a folder of data takes one.
     asks = any("\nDATA = %gin.REQUIRED" in configuration.read_file(f) for f in flags.gin_file)
+    if flags.vocab_size is None:
+        if asks and not any(binding.lstrip().startswith("DATA") for binding in flags.gin_bindings):
+            raise UserError(
+                "the run reads prepared data: give --vocab_size=NUMBER in their place, or DATA"
+            )
+        return []
     return [
         *(["DATA = 'unseen'"] if asks else []),
         "Experiment.task = @DataUnseen()",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,11 @@ def call(command, what, **variables):
             return out.read()
         lines = [line for line in errors.read().splitlines() if not _NOISE.search(line)]
     refusal = next((line for line in lines if line.startswith("error: ")), None)
+    if refusal is None and process.returncode < 0:
+        # The compiler's own checks end its process; its stack tells nobody here anything.
+        reasons = [match[0] for line in lines if (match := re.search(r"Check failed: .*", line))]
+        reason = reasons[0] if reasons else signal.Signals(-process.returncode).name
+        raise RunError(f"{what} broke off: {reason}")
     if refusal is None:
         print("\n".join(lines), file=sys.stderr)
         raise RunError(f"{what} ended with status {process.returncode}")

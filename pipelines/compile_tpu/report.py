@@ -8,7 +8,7 @@ GIGA = 1e9
 
 def gibibytes(number):
     """Bytes in words."""
-    return f"{number / 2**30:.1f} GiB"
+    return f"{number / 2**30:.1f} GiB" if number >= 2**30 else f"{number / 2**20:,.1f} MiB"
 
 
 def figures(record):

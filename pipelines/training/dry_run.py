@@ -35,6 +35,7 @@ def dry_run(model_dir, bindings=()):
     table = rich.table.Table(show_header=False)
     for name, value in {
         "parameters": f"{model.count_params():,}",
+        "computes in": f"{backbone.compute_dtype}, weights in {backbone.variable_dtype}",
         "rows a step": f"{rows:,}",
         "microbatches": f"{settings.num_microbatches:,}",
         "tokens read a step": f"{rows * backbone.max_context:,} at most",

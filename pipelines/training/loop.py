@@ -80,8 +80,6 @@ class _Loop:
         make_data(batch_size=settings.batch_size)
         run.check_used()
         checkpoints.check_model(run.model_dir, self._model, task, self._optimizer)
-        with user_errors(tf.errors.OpError):
-            tf.io.gfile.makedirs(run.written_dir)
         configuration.warn_of_changes(run.model_dir)
         newest = checkpoints.newest_checkpoint(run.model_dir)
         # Before anything is written that who comes late would find, and before anything is read:
@@ -89,6 +87,8 @@ class _Loop:
         run.meet(checkpoints.step_of(newest) if newest else 0)
         if newest is None and run.config.warm_start:
             warm_start(run.config.warm_start, self._model, self._optimizer)
+        with user_errors(tf.errors.OpError):
+            tf.io.gfile.makedirs(run.written_dir)
         parts = (self._model, self._optimizer, settings, strategy, self._step)
         self._trainer = Trainer(*parts, timed=not run.config.deterministic)
         self._controller = self._make_controller(evaluator)

@@ -49,3 +49,14 @@ def test_a_tpu_is_found_by_its_name_and_place(monkeypatch, distribution, address
         distribute_utils, "get_distribution_strategy", lambda name, tpu_address: tpu_address
     )
     assert distribution.make() == address
+
+
+def test_a_tensorflow_without_tpus_says_what_to_install(monkeypatch):
+    from official.common import distribute_utils
+
+    def refuse(name, tpu_address):
+        raise tf.errors.NotFoundError(None, None, "No OpKernel was registered to support Op 'X'")
+
+    monkeypatch.setattr(distribute_utils, "get_distribution_strategy", refuse)
+    with pytest.raises(UserError, match="knows no TPU: on a TPU VM, install requirements-tpu.txt"):
+        Distribution("tpu").make()

@@ -213,6 +213,7 @@ def test_a_warm_start_from_nothing_is_refused(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             make(tmp_path / "run", config=RunConfig(warm_start=str(source))).train()
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_evaluation_is_made_once_however_often_the_run_is_started(tmp_path):

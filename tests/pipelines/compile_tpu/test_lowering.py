@@ -58,6 +58,14 @@ def test_a_run_is_found_from_anywhere(lowered, monkeypatch, tmp_path):
         lowering.lower(flags("pg20", vocab_size=300), replicas=4)
 
 
+def test_a_run_whose_data_nothing_stands_in_for(lowered):
+    with pytest.raises(UserError, match="give --vocab_size=NUMBER in their place, or DATA"):
+        lowering.lower(flags("pg19_tiny"), replicas=4)
+    with pytest.raises(UserError, match="/nowhere"):
+        lowering.lower(flags("pg19_tiny", "DATA = '/nowhere'"), replicas=4)
+    assert lowered == []
+
+
 def test_images_have_positions_of_three_axes(lowered):
     lowering.lower(flags("imagenet64_tiny", *TINY, "BATCH_SIZE = 8", vocab_size=259), replicas=4)
     inputs, _ = lowered[0].rest[:2]

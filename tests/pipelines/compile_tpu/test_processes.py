@@ -28,6 +28,17 @@ def test_a_mistake_in_the_program_is_shown_whole(capsys):
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [("F0 a.cc:3] Check failed: x <= 16 (32 vs. 16) ", "Check failed: x <= 16"), ("", "SIGABRT")],
+)
+def test_a_compiler_that_ends_its_own_process(capsys, said, reason):
+    code = f"import os, sys; print({said!r}, file=sys.stderr, flush=True); os.abort()"
+    with pytest.raises(RunError, match=f"^trying broke off: {reason}"):
+        call(code)
+    assert capsys.readouterr().err == ""
+
+
 def test_long_work_says_that_it_goes_on(monkeypatch, capsys):
     monkeypatch.setattr(processes, "_SAYS_AFTER", 0.0)
     call("pass")

@@ -21,6 +21,7 @@ def test_a_published_run_is_described_without_its_weights(tmp_path, capsys):
     config, table = describe(capsys, *flags)
     assert "CopyTask.length = %CONTEXT" in config and "CONTEXT = 131072" in config
     assert table["parameters"] == f"{223_976_707 - 131_073 * 1024:,}"
+    assert table["computes in"] == "float32, weights in float32"
     assert table["tokens read a step"] == f"{4096 * 131_072:,} at most"
     assert table["targets a step"] == f"{4096 * 1024:,} at most"
     assert table["steps to finish"] == "25,000 of 25,000"
