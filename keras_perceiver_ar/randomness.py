@@ -44,18 +44,18 @@ def threefry_2x32(key, counter):
 
 
 def fold_in(seed, number):
-    """Derives a seed from a seed and a number (a layer, a step, a replica).
+    """Derives a seed from a seed and a number (a layer, a step, a replica), or one from each.
 
     Args:
         seed: integer tensor (2,).
-        number: int or integer scalar tensor, ≥ 0.
+        number: int or integer tensor (…), ≥ 0.
 
     Returns:
-        uint32 (2,).
+        uint32 (…, 2).
     """
     seed = ops.cast(seed, "uint32")
     number = ops.cast(ops.convert_to_tensor(number), "uint32")
-    return ops.stack(threefry_2x32((seed[0], seed[1]), (number, ops.zeros_like(number))))
+    return ops.stack(threefry_2x32((seed[0], seed[1]), (number, ops.zeros_like(number))), axis=-1)
 
 
 def split(seed, count):
@@ -70,11 +70,8 @@ def split(seed, count):
     """
     if seed is None:
         return [None] * count
-    seed = ops.cast(seed, "uint32")
-    numbers = ops.convert_to_tensor(np.arange(count, dtype="uint32"))
-    # A deep stack that encrypts its numbers one by one is mostly that, to whoever compiles it.
-    parts = threefry_2x32((seed[0], seed[1]), (numbers, ops.zeros_like(numbers)))
-    return ops.unstack(ops.stack(parts, axis=1), num=count)
+    # Encrypted one by one, the numbers of a deep stack would be a good part of its program.
+    return ops.unstack(fold_in(seed, np.arange(count, dtype="uint32")), num=count)
 
 
 def uniform(key, counter):

@@ -16,7 +16,7 @@ from pipelines.atomic_files import write_text, writing
 from pipelines.checkpoints import OPERATIVE_CONFIG, newest_checkpoint
 from pipelines.command_line import user_errors
 from pipelines.data import BooksTask, CopyTask, InputFnTask, LatentCrop, RandomCrop, ShardsTask
-from pipelines.errors import UserError
+from pipelines.errors import MissingValue, UserError
 from pipelines.gin_checks import check_macros
 from pipelines.optimizer_checks import check_optimizer
 from pipelines.position_checks import check_positions
@@ -138,10 +138,7 @@ def parse(files, bindings):
     check_macros(bindings)
     missing = re.findall(r"^(\w+) = %gin.REQUIRED", gin.config_str(), re.MULTILINE)
     if missing:
-        raise UserError(
-            f"the run needs a value for {', '.join(missing)}: "
-            f"give --gin_bindings=\"{missing[0]} = 'VALUE'\""
-        )
+        raise MissingValue(missing)
 
 
 def read_file(name):

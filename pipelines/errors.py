@@ -9,6 +9,21 @@ class UserError(ValueError):
     """
 
 
+class MissingValue(UserError):
+    """A run that leaves a value to whoever starts it was given none.
+
+    Args:
+        names: list of str, of gin's macros.
+    """
+
+    def __init__(self, names):
+        super().__init__(
+            f"the run needs a value for {', '.join(names)}: "
+            f"give --gin_bindings=\"{names[0]} = 'VALUE'\""
+        )
+        self.names = names
+
+
 class RunError(RuntimeError):
     """One clear line for what no setting can put right: a bucket that does not answer any more.
 

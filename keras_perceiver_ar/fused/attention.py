@@ -13,6 +13,7 @@ import keras
 from keras_perceiver_ar.attention.tiles import Tiles
 from keras_perceiver_ar.fused import attention_kernels as kernels
 from keras_perceiver_ar.fused.attention_kernels import FEW, FORWARD, LOWEST, OF_KEYS, OF_QUERIES
+from keras_perceiver_ar.fused.device import is_jax_gpu
 from keras_perceiver_ar.masks import NOWHERE, StepMask
 
 if keras.backend.backend() == "jax":
@@ -26,7 +27,7 @@ BUSY = 2 * 132  # Programs for 132 processors. Where there are fewer, rows are c
 
 def obstacle(query, key, value, mask, dropout):
     """Why the kernel cannot run on these arguments of `dot_product_attention`: str, or None."""
-    if keras.backend.backend() != "jax" or jax.default_backend() != "gpu":
+    if not is_jax_gpu():
         return "it needs the JAX backend and an NVIDIA GPU"
     if not isinstance(mask, StepMask):
         return "it needs a mask of steps (`masks.StepMask`)"

@@ -1,9 +1,6 @@
 """What a matrix product of few rows is made of on a GPU."""
 
-import keras
-
-if keras.backend.backend() == "jax":
-    import jax
+from keras_perceiver_ar.fused.device import is_jax_gpu
 
 ROWS = 8
 
@@ -20,6 +17,4 @@ def copies(rows):
     Returns:
         int, 1 wherever that is not so.
     """
-    if keras.backend.backend() != "jax" or jax.default_backend() != "gpu":
-        return 1
-    return -(-ROWS // rows)
+    return -(-ROWS // rows) if is_jax_gpu() else 1

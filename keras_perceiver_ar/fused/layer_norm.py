@@ -8,6 +8,8 @@ import functools
 
 import keras
 
+from keras_perceiver_ar.fused.device import is_jax_gpu
+
 if keras.backend.backend() == "jax":
     import jax
     import jax.numpy as jnp
@@ -22,7 +24,7 @@ WIDTHS = (128, 256, 512, 1024, 2048)
 
 def can_run(x):
     """Whether the kernel takes `x`, (…, C)."""
-    if keras.backend.backend() != "jax" or jax.default_backend() != "gpu":
+    if not is_jax_gpu():
         return False
     return x.shape[-1] in WIDTHS and (x.size // x.shape[-1]) % (PROGRAMS * ROWS) == 0
 

@@ -8,7 +8,7 @@ from pipelines.command_line import one_line
 from pipelines.compile_tpu import programs
 from pipelines.compile_tpu.numbering import number_within_computations
 from pipelines.configuration import Experiment
-from pipelines.errors import RunError, UserError
+from pipelines.errors import MissingValue, RunError, UserError
 from pipelines.gin_checks import check_used
 from pipelines.position_checks import ANY_POSITIONS
 from pipelines.pure import shapes_alone
@@ -43,7 +43,14 @@ def lower(flags, replicas):
     Raises:
         UserError: settings or data that do not fit, or a batch that the replicas cannot share.
     """
-    configuration.parse(flags.gin_file, [*_stand_in(flags), *flags.gin_bindings])
+    try:
+        configuration.parse(flags.gin_file, [*_stand_in(flags), *flags.gin_bindings])
+    except MissingValue as error:
+        if "DATA" not in error.names:
+            raise
+        raise UserError(
+            "the run reads prepared data: give --vocab_size=NUMBER in their place, or DATA"
+        ) from error
     settings = configuration.make(TrainSettings)
     experiment = configuration.make(Experiment)
     with shapes_alone():
@@ -100,14 +107,10 @@ def _share(name, batch_size, replicas):
 
 def _stand_in(flags):
     """Bindings that put `DataUnseen` in the place of the data."""
+    if flags.vocab_size is None:
+        return []
     # Only a run that asks for a folder of data takes one.
     asks = any("\nDATA = %gin.REQUIRED" in configuration.read_file(f) for f in flags.gin_file)
-    if flags.vocab_size is None:
-        if asks and not any(binding.lstrip().startswith("DATA") for binding in flags.gin_bindings):
-            raise UserError(
-                "the run reads prepared data: give --vocab_size=NUMBER in their place, or DATA"
-            )
-        return []
     return [
         *(["DATA = 'unseen'"] if asks else []),
         "Experiment.task = @DataUnseen()",

@@ -8,7 +8,8 @@ def number_within_computations(hlo):
 
     What reads HLO in newer releases makes a table for each computation, as long as its largest
     number. With one count for all, each of the thousand sums of two numbers that a deep model adds
-    up its gradients with had a table as long as the whole module: 19 GB for sixty blocks.
+    up its gradients with had a table as long as the whole module: more than 13 GB for sixty
+    blocks.
 
     Args:
         hlo: bytes, a serialised `HloModuleProto`.

@@ -6,8 +6,8 @@ import rich.table
 GIGA = 1e9
 
 
-def gibibytes(number):
-    """Bytes in words."""
+def size_in_words(number):
+    """Bytes as GiB, or as MiB where they are fewer than one."""
     return f"{number / 2**30:.1f} GiB" if number >= 2**30 else f"{number / 2**20:,.1f} MiB"
 
 
@@ -24,10 +24,10 @@ def figures(record):
         "topology": f"{record['topology']}, {record['devices']:,} × {record['device_kind']}",
         "parameters": f"{record['parameters']:,}",
         "rows of a device": f"{record['rows']:,} in {record['microbatches']:,} microbatches",
-        "memory of a device": gibibytes(record["hbm_bytes"]),
-        "at the peak": gibibytes(record["peak_bytes"]),
-        "of it arguments": gibibytes(record["argument_bytes"]),
-        "of it temporary": gibibytes(record["temp_bytes"]),
+        "memory of a device": size_in_words(record["hbm_bytes"]),
+        "at the peak": size_in_words(record["peak_bytes"]),
+        "of it arguments": size_in_words(record["argument_bytes"]),
+        "of it temporary": size_in_words(record["temp_bytes"]),
         "operations": f"{record['flops'] / GIGA:,.1f} GFLOP, each loop's body once",
         "by hand": f"{record['hand_flops'] / GIGA:,.1f} GFLOP for a microbatch: × {ratio:.2f}",
         "collectives": ", ".join(f"{count} {name}" for name, count in collectives) or "none",

@@ -4,7 +4,7 @@ import json
 import pathlib
 
 from pipelines import command_line
-from pipelines.compile_tpu.report import gibibytes
+from pipelines.compile_tpu.report import size_in_words
 from pipelines.errors import UserError
 
 BEGIN, END = "<!-- made by `make tpu-table` -->\n", "<!-- end of the table -->\n"
@@ -82,8 +82,8 @@ def _row(record):
     ratio = record["flops"] / record["hand_flops"]
     return [
         *row,
-        f"{gibibytes(record['hbm_bytes'])}, {gibibytes(record['peak_bytes'])}",
-        f"{gibibytes(record['argument_bytes'])}, {gibibytes(record['temp_bytes'])}",
+        f"{size_in_words(record['hbm_bytes'])}, {size_in_words(record['peak_bytes'])}",
+        f"{size_in_words(record['argument_bytes'])}, {size_in_words(record['temp_bytes'])}",
         f"{record['flops'] / 1e9:,.0f}, {record['hand_flops'] / 1e9:,.0f} (× {ratio:.2f})",
         ", ".join(f"{count} {name}" for name, count in collectives) or "none",
         f"{record['compile_cpu_s']:.0f} s" if "compile_cpu_s" in record else "–",

@@ -61,8 +61,10 @@ def test_a_run_is_found_from_anywhere(lowered, monkeypatch, tmp_path):
 def test_a_run_whose_data_nothing_stands_in_for(lowered):
     with pytest.raises(UserError, match="give --vocab_size=NUMBER in their place, or DATA"):
         lowering.lower(flags("pg19_tiny"), replicas=4)
-    with pytest.raises(UserError, match="/nowhere"):
-        lowering.lower(flags("pg19_tiny", "DATA = '/nowhere'"), replicas=4)
+    for binding in ("DATA = '/nowhere'", "BATCH_SIZE = 4\nDATA = '/nowhere'"):
+        gin.clear_config()
+        with pytest.raises(UserError, match="/nowhere"):
+            lowering.lower(flags("pg19_tiny", binding), replicas=4)
     assert lowered == []
 
 
