@@ -25,8 +25,9 @@ class GenerationProgress:
         self._began = self._said = None
         self._has_spoken = False
 
-    def on_step(self, lengths):
-        """For `PerceiverARCausalLM.generate`, in its graph: int32 (1,) → the same."""
+    def on_step(self, lengths, drawn):
+        """For `PerceiverARCausalLM.generate`, in its graph: lengths int32 (1,) → the same."""
+        del drawn
         told = tf.numpy_function(self.see, [lengths], [])
         with tf.control_dependencies([told]):
             return tf.identity(lengths)

@@ -102,8 +102,8 @@ def make_generate(model, positions=None):
         token_ids = tf.where(valid, token_ids, 0)[:, :room]
         token_ids = tf.pad(token_ids, [[0, 0], [0, tf.maximum(room - width, 0)]])
         places = None if positions is None else _place(positions, token_ids)
-        sampling = (max_new_tokens, temperature, top_p, seed)
-        return decode(model, token_ids, lengths, *sampling, positions=places)
+        sampling = {"temperature": temperature, "top_p": top_p}
+        return decode(model, token_ids, lengths, max_new_tokens, sampling, seed, positions=places)
 
     return generate
 

@@ -2,6 +2,16 @@
 
 from keras_perceiver_ar.generation.cache import DecodeCache
 from keras_perceiver_ar.generation.decode_loop import decode
+from keras_perceiver_ar.generation.history import History
+from keras_perceiver_ar.generation.logit_masks import ChannelMask, LogitMask, SoundingNotesMask
 from keras_perceiver_ar.generation.sampler import Sampler
 
-__all__ = ["DecodeCache", "Sampler", "decode"]
+__all__ = [
+    "ChannelMask",
+    "DecodeCache",
+    "History",
+    "LogitMask",
+    "Sampler",
+    "SoundingNotesMask",
+    "decode",
+]

@@ -1,10 +1,12 @@
 """What a user hands to `generate`, read into NumPy arrays or refused by name."""
 
+import collections.abc
 import operator
 
 import numpy as np
 
 from keras_perceiver_ar.checks import check_ids
+from keras_perceiver_ar.generation.logit_masks import LogitMask
 
 
 def read_integer(name, value, least=1):
@@ -48,31 +50,28 @@ def read_prompts(inputs, vocab_size):
         int32 (B, M) and int32 (B,).
 
     Raises:
-        ValueError: shapes or types that are none, an empty prompt, an id outside the vocabulary.
+        ValueError: shapes or types that are none, an id outside the vocabulary.
     """
     if inputs.get("token_ids") is None:
         raise ValueError(f"`inputs` must hold `token_ids`. Received: {sorted(inputs)}")
     prompts = np.asarray(inputs["token_ids"])
-    if prompts.ndim != 2 or not prompts.size or not np.issubdtype(prompts.dtype, np.integer):
+    is_integer = not prompts.size or np.issubdtype(prompts.dtype, np.integer)
+    if prompts.ndim != 2 or not len(prompts) or not is_integer:
         raise ValueError(
-            "`token_ids` must be integers of shape (B, M) with B, M ≥ 1. Received: "
+            "`token_ids` must be integers of shape (B, M) with B ≥ 1. Received: "
             f"shape {prompts.shape}, dtype {prompts.dtype}"
         )
     width = prompts.shape[1]
     if inputs.get("lengths") is None:
         padding = prompts == 0
-        lengths = np.where(padding.any(1), padding.argmax(1), width)
+        lengths = np.where(padding.any(1), padding.argmax(1) if width else 0, width)
     else:
         lengths = np.asarray(inputs["lengths"])
     is_integer = np.issubdtype(lengths.dtype, np.integer)
-    if lengths.shape != prompts.shape[:1] or not is_integer or (lengths > width).any():
+    in_range = is_integer and ((lengths >= 0) & (lengths <= width)).all()
+    if lengths.shape != prompts.shape[:1] or not in_range:
         raise ValueError(
-            f"`lengths` must hold one number ≤ {width} for each row. Received: {lengths}"
-        )
-    empty = np.flatnonzero(lengths < 1)
-    if len(empty):
-        raise ValueError(
-            f"The prompt of row {empty[0]} is empty: start it with SOS (id 2) at least."
+            f"`lengths` must hold an integer from 0 to {width} for each row. Received: {lengths}"
         )
     valid = prompts[np.arange(width) < lengths[:, None]]
     check_ids(valid, vocab_size)
@@ -105,19 +104,21 @@ def read_positions(positions, longest, room):
     return np.pad(positions, padding)[:, :room]
 
 
-def per_row(name, value, batch):
-    """A number, or one for each row: float32 (B,).
+def read_masks(masks):
+    """Masks, one or several, as a tuple.
 
     Raises:
-        ValueError: another number of them.
+        ValueError: something else, or a mask that cannot be told from another.
     """
-    values = np.asarray(value, "float32")
-    if values.shape not in ((), (batch,)):
-        raise ValueError(
-            f"`{name}` must be a number, or one for each of the {batch} rows. "
-            f"Received: shape {values.shape}"
-        )
-    return np.broadcast_to(values, (batch,)).copy()
+    masks = (masks,) if isinstance(masks, LogitMask) else tuple(masks)
+    for mask in masks:
+        # Programs are kept by it.
+        if not isinstance(mask, LogitMask) or not isinstance(mask, collections.abc.Hashable):
+            raise ValueError(
+                "`masks` must hold LogitMasks that can be hashed, as frozen dataclasses can. "
+                f"Received: {mask!r}"
+            )
+    return masks
 
 
 def row_seeds(seed, batch):

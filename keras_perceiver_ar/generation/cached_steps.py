@@ -8,6 +8,7 @@ from keras import ops
 from keras_perceiver_ar import masks
 from keras_perceiver_ar.fused import few_rows
 from keras_perceiver_ar.generation import cache as cache_lib
+from keras_perceiver_ar.generation import prompt_keys
 from keras_perceiver_ar.layers.latent_block import LatentBlock
 
 
@@ -36,22 +37,18 @@ class CachedSteps:
         self.slots = slots if room is None else min(slots, room)
         self.kept, self.read = min(kept, self.slots), min(read, self.slots)
 
-    def prefill(self, token_ids, lengths, positions):
+    def prefill(self, token_ids, positions, lengths):
         """Reads the prompts.
 
         Args:
             token_ids: int32 (B, T).
-            lengths: int32 (B,).
             positions: int32 (B, T) or (B, T, P).
+            lengths: int32 (B,).
 
         Returns:
             logits float32 (B, V) of the next events, and `DecodeCache`.
         """
-        embedded = self.backbone.embed(token_ids, positions)
-        cross = tuple(
-            block.project_key_value(embedded, self._rotary(positions))
-            for block in self.backbone.latent_stack.cross_attention_blocks
-        )
+        cross = prompt_keys.keys_and_values(self._project, token_ids, positions)
         first = ops.maximum(lengths - self.read, 0)
         latents, pairs = self._read(token_ids, positions, cross, first, self.read)
         filled = ops.minimum(lengths, self.read)
@@ -60,45 +57,72 @@ class CachedSteps:
         pairs = tuple(tuple(self._pad(part) for part in pair) for pair in pairs)
         return logits, cache_lib.DecodeCache(cross, pairs, filled)
 
-    def advance(self, state, positions):
+    def advance(self, cache, done, token_ids, positions, lengths):
         """Puts latents on the newest event of each row.
 
         Args:
-            state: `State` of the decode loop.
+            cache: `DecodeCache`.
+            done: bool (B,). Rows that need no more.
+            token_ids: int32 (B, T).
             positions: int32 (B, T) or (B, T, P).
+            lengths: int32 (B,).
 
         Returns:
             logits float32 (B, V) of the next events, and `DecodeCache`.
         """
-        newest = ops.expand_dims(ops.maximum(state.lengths - 1, 0), -1)
-        token = ops.take_along_axis(state.token_ids, newest, axis=1)
+        newest = ops.expand_dims(ops.maximum(lengths - 1, 0), -1)
+        token = ops.take_along_axis(token_ids, newest, axis=1)
         position = masks.gather_at_steps(positions, newest)
-        cross = self._extend_cross(state.cache.cross, token, position, newest[:, 0])
-        full = ops.equal(state.cache.filled, self.slots)
-        full = ops.logical_and(full, ops.logical_not(state.done))
+        cross = self._extend_cross(cache.cross, token, position, newest[:, 0])
+        full = ops.equal(cache.filled, self.slots)
+        full = ops.logical_and(full, ops.logical_not(done))
 
         def refill():
-            return self._refill(state, positions, cross, full, newest[:, 0])
+            old = cache._replace(cross=cross)
+            return self._refill(old, token_ids, positions, full, newest[:, 0])
 
         def keep():
-            return state.cache.latents, state.cache.filled
+            return cache.latents, cache.filled
 
         pairs, filled = ops.cond(ops.any(full), refill, keep)
         # A row that is done may be full as well: its last slot is written again, read by nobody.
         slot = ops.minimum(filled, self.slots - 1)
         latents, pairs = self._step(token, position, cross, pairs, slot, newest)
-        filled = ops.where(state.done, filled, filled + 1)
+        filled = ops.where(done, filled, filled + 1)
         logits = self.output_layer(self.backbone.latent_stack.merge(latents))[:, 0]
         return logits, cache_lib.DecodeCache(cross, pairs, filled)
 
-    def _extend_cross(self, cross, token, position, place):
-        if not cross:
-            return cross
-        embedded = self.backbone.embed(token, position)
-        entries = (
-            block.project_key_value(embedded, self._rotary(position))
-            for block in self.backbone.latent_stack.cross_attention_blocks
+    def restart(self, cache, rows, token_ids, positions, lengths):
+        """Reads rows again whose events have moved to other positions.
+
+        Args:
+            cache: `DecodeCache`.
+            rows: bool (B,). Those rows.
+            token_ids: int32 (B, T).
+            positions: int32 (B, T) or (B, T, P).
+            lengths: int32 (B,).
+
+        Returns:
+            `DecodeCache`, which takes those rows for full: `advance` then puts latents on as many
+            of their last events as after any refill.
+        """
+        del lengths
+        cross = prompt_keys.keys_and_values(self._project, token_ids, positions)
+        cross = tuple(
+            tuple(cache_lib.select_rows(rows, *parts) for parts in zip(*pair, strict=True))
+            for pair in zip(cross, cache.cross, strict=True)
         )
+        return cache._replace(cross=cross, filled=ops.where(rows, self.slots, cache.filled))
+
+    def _project(self, token_ids, positions):
+        """Keys and values of events for each cross-attend."""
+        blocks = self.backbone.latent_stack.cross_attention_blocks
+        embedded = self.backbone.embed(token_ids, positions) if blocks else None
+        rotary = positions if self.backbone.rotary is not None else None
+        return tuple(block.project_key_value(embedded, rotary) for block in blocks)
+
+    def _extend_cross(self, cross, token, position, place):
+        entries = self._project(token, position)
         return tuple(
             tuple(
                 cache_lib.write_rows(buffer, place, part[:, 0])
@@ -185,20 +209,20 @@ class CachedSteps:
         )
         return self.backbone.latent_stack.merge(latents), pairs
 
-    def _refill(self, state, positions, cross, full, newest):
+    def _refill(self, cache, token_ids, positions, full, newest):
         """Starts the full rows again, with latents on the kept − 1 inputs before the newest."""
         count = self.kept - 1
-        filled = ops.where(full, count, state.cache.filled)
+        filled = ops.where(full, count, cache.filled)
         if count == 0:
-            return state.cache.latents, filled
+            return cache.latents, filled
         first = ops.maximum(newest - count, 0)
-        _, pairs = self._read(state.token_ids, positions, cross, first, count)
+        _, pairs = self._read(token_ids, positions, cache.cross, first, count)
         merged = tuple(
             tuple(
                 cache_lib.select_rows(full, self._pad(new), old)
                 for new, old in zip(*pair, strict=True)
             )
-            for pair in zip(pairs, state.cache.latents, strict=True)
+            for pair in zip(pairs, cache.latents, strict=True)
         )
         return merged, filled
 
@@ -213,9 +237,6 @@ class CachedSteps:
         shape = (-1, self.slots, self.per_position, *buffer.shape[2:])
         written = cache_lib.write_rows(ops.reshape(buffer, shape), slot, entries)
         return ops.reshape(written, (-1, *buffer.shape[1:]))
-
-    def _rotary(self, positions):
-        return positions if self.backbone.rotary is not None else None
 
 
 def refill_size(refill, num_positions):

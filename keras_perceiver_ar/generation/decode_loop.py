@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from keras import ops
 
+from keras_perceiver_ar.codecs.event_ids import NUM_RESERVED, SOS
 from keras_perceiver_ar.generation import cache as cache_lib
-from keras_perceiver_ar.generation import sampler as sampler_lib
-from keras_perceiver_ar.generation.cached_steps import CachedSteps
+from keras_perceiver_ar.generation import draw, history
+from keras_perceiver_ar.generation.cached_steps import CachedSteps, refill_size
 from keras_perceiver_ar.generation.compute_weights import compute_weights
 from keras_perceiver_ar.generation.recomputed_steps import RecomputedSteps
+from keras_perceiver_ar.generation.window import Window, slide_size
 from keras_perceiver_ar.models.scoring import token_log_probs
 
 
@@ -25,6 +27,8 @@ class State(NamedTuple):
     done: object  # bool (B,)
     logits: object  # float32 (B, V), of the next event
     cache: object  # of the steps, whatever they keep
+    start: object  # int32 (B,), the first event that is read
+    last_places: object  # of `History`; () where nothing asks for them
 
 
 def decode(
@@ -32,16 +36,17 @@ def decode(
     token_ids,
     lengths,
     max_new_tokens,
-    temperature,
-    top_p,
+    sampling,
     seeds,
     *,
     positions=None,
     num_latents=None,
     refill="half",
     prefill="all",
+    slide=None,
     use_cache=None,
     stop_ids=(1,),
+    masks=(),
     cut_before_temperature=False,
     on_step=None,
 ):
@@ -49,96 +54,119 @@ def decode(
 
     Args:
         model: `PerceiverARCausalLM`.
-        token_ids: int32 (B, T). Prompts, with room for what is generated. T is M + 1 at most: the
-            last event is read by nobody, so caches and steps have M places.
-        lengths: int32 (B,). Events in each prompt, M at most. A row of none stays empty.
+        token_ids: int32 (B, T), T ≥ 1. Prompts, with room for what is generated. Without `slide`
+            T is M + 1 at most: the last event is read by nobody, so caches and steps have M places.
+        lengths: int32 (B,). Events in each prompt, without `slide` M at most. A row of none begins
+            with SOS (id 2), which takes a place of the row and counts in its length.
         max_new_tokens: int32 (B,). A row also ends when its T places are full.
-        temperature: float32 (B,).
-        top_p: float32 (B,).
+        sampling: dict of the names of `Sampler` to numbers (B,): `temperature`, and what else acts.
         seeds: int32 (B,).
         positions: int32 (B, T) or (B, T, P), or None, which is 1, 2, 3, …
         num_latents: int or None. N.
         refill: "half" or int. Positions held after a refill.
         prefill: "all" or int. Positions of a prompt that latents are put on.
+        slide: None, "half" or int. Oldest events that leave a row of M + 1 that is to go on.
         use_cache: bool or None. None keeps keys and values where that can be done.
         stop_ids: tuple of int.
+        masks: tuple of `LogitMask`. A row for which nothing is allowed ends.
         cut_before_temperature: bool.
-        on_step: function of the lengths so far, int32 (B,), that returns them, or None. Called
-            whenever each row that is not done has got an event.
+        on_step: function of the lengths so far and the tokens drawn, int32 (B,) each, 0 in rows
+            that are done; it returns the lengths. Or None. Called whenever each row that is not
+            done has got an event.
 
     Returns:
         dict: `token_ids` int32 (B, T), `lengths` int32 (B,), `log_probs` float32 (B, T), NaN where
         nothing was generated.
 
     Raises:
-        ValueError: a cache is asked for where there can be none, a refill or prefill that does not
-            fit, or no positions where the model needs several index dimensions.
+        ValueError: a cache is asked for where there can be none, a refill, prefill or slide that
+            does not fit, a mask of another vocabulary, or no positions where the model needs
+            several index dimensions.
     """
     backbone = model.backbone
+    if positions is None and backbone.num_index_dimensions > 1:
+        raise ValueError(
+            f"`positions` are needed: this model has {backbone.num_index_dimensions} index "
+            "dimensions, and nothing says how its events continue."
+        )
+    token_ids, lengths = _begin_with_sos(ops.cast(token_ids, "int32"), ops.cast(lengths, "int32"))
     room = ops.shape(token_ids)[1]  # a tensor, where a served model takes any width
     make_steps = CachedSteps if read_use_cache(use_cache, backbone) else RecomputedSteps
-
-    def readable(events):
-        return events[:, : backbone.max_context]
-
-    steps = make_steps(model, readable(token_ids).shape[1], num_latents, refill, prefill)
-    lengths = ops.cast(lengths, "int32")
-    if positions is None:
-        if backbone.num_index_dimensions > 1:
-            raise ValueError(
-                f"`positions` are needed: this model has {backbone.num_index_dimensions} index "
-                "dimensions, and nothing says how its events continue."
-            )
-        index = ops.arange(room, dtype="int32") + 1
-        positions = ops.broadcast_to(index, ops.shape(token_ids))
+    kept = refill_size(refill, backbone.num_positions(num_latents))
+    slide = slide_size(slide, backbone.max_context, kept)
+    window = Window(token_ids, positions, backbone.max_context, slide)
+    steps = make_steps(model, window.room, num_latents, refill, prefill)
     limits = ops.minimum(lengths + ops.cast(max_new_tokens, "int32"), room)
-    forbidden = [token_id for token_id in (0, 1, 2) if token_id not in stop_ids]
+    forbidden = [token_id for token_id in range(NUM_RESERVED) if token_id not in stop_ids]
+    penalty = sampling.get("repetition_penalty")
+    tracked = penalty is not None or any(mask.needs_last_places for mask in masks)
+
+    def next_logits(state):
+        """Logits after penalty and masks, and rows for which nothing is allowed."""
+        logits = draw.forbid(state.logits, forbidden)
+        if penalty is not None:
+            logits = draw.penalize(logits, state.last_places >= 0, penalty)
+        if not masks:
+            return logits, ops.zeros_like(state.done)
+        so_far = history.History(
+            state.token_ids, state.lengths, state.last_places if tracked else None
+        )
+        for mask in masks:
+            logits = ops.where(_allowed(mask, so_far, backbone.vocab_size), logits, draw.NEVER)
+        return logits, ops.all(ops.equal(logits, draw.NEVER), axis=-1)
 
     def append(state):
         """Draws the next event of each row that is not done."""
-        logits = sampler_lib.forbid(state.logits, forbidden)
-        drawn = sampler_lib.sample(
-            logits, temperature, top_p, seeds, state.lengths, cut_before_temperature
-        )
+        logits, stuck = next_logits(state)
+        done = ops.logical_or(state.done, stuck)
+        drawn = draw.sample(logits, sampling, seeds, state.lengths, cut_before_temperature)
         place = ops.minimum(state.lengths, room - 1)
 
         def write(buffer, values):
             old = ops.take_along_axis(buffer, place[:, None], axis=1)[:, 0]
-            return cache_lib.write_rows(buffer, place, ops.where(state.done, old, values))
+            return cache_lib.write_rows(buffer, place, ops.where(done, old, values))
 
-        new_lengths = ops.where(state.done, state.lengths, state.lengths + 1)
+        new_lengths = ops.where(done, state.lengths, state.lengths + 1)
         if on_step is not None:
-            new_lengths = on_step(new_lengths)
-        stopped = ops.zeros_like(state.done)
+            new_lengths = on_step(new_lengths, ops.where(done, 0, drawn))
+        stopped = ops.zeros_like(done)
         for token_id in stop_ids:
             stopped = ops.logical_or(stopped, ops.equal(drawn, token_id))
-        done = ops.logical_or(ops.logical_or(state.done, stopped), new_lengths >= limits)
+        places = state.last_places
+        if tracked:
+            places = history.add_event(places, drawn, state.lengths, ops.logical_not(done))
         return state._replace(
             token_ids=write(state.token_ids, drawn),
             log_probs=write(state.log_probs, token_log_probs(state.logits, drawn)),
             lengths=new_lengths,
-            done=done,
+            done=ops.logical_or(ops.logical_or(done, stopped), new_lengths >= limits),
+            last_places=places,
         )
 
     def step(*state):
         state = State(*state)
+        if window.slide is not None:
+            state = _slide(state, window, steps)
+        read = window.read(state.token_ids, state.start, state.lengths)
         # A row that is done may be one event longer than what is read.
-        read = state._replace(
-            token_ids=readable(state.token_ids),
-            lengths=ops.minimum(state.lengths, backbone.max_context),
-        )
-        logits, cache = steps.advance(read, readable(positions))
+        logits, cache = steps.advance(state.cache, state.done, *read)
         return tuple(append(state._replace(logits=logits, cache=cache)))
 
     with compute_weights(model):
-        logits, cache = steps.prefill(readable(token_ids), lengths, readable(positions))
+        start = window.start(lengths)
+        logits, cache = steps.prefill(*window.read(token_ids, start, lengths))
+        places = ()
+        if tracked:
+            places = history.last_places(token_ids, lengths, backbone.vocab_size)
         state = State(
-            token_ids=ops.cast(token_ids, "int32"),
+            token_ids=token_ids,
             log_probs=ops.full(ops.shape(token_ids), float("nan"), dtype="float32"),
             lengths=lengths,
-            done=ops.logical_or(ops.equal(lengths, 0), lengths >= limits),
+            done=lengths >= limits,
             logits=logits,
             cache=cache,
+            start=start,
+            last_places=places,
         )
         state = ops.while_loop(
             lambda *state: ops.logical_not(ops.all(State(*state).done)), step, tuple(append(state))
@@ -149,6 +177,38 @@ def decode(
         "lengths": state.lengths,
         "log_probs": state.log_probs,
     }
+
+
+def _begin_with_sos(token_ids, lengths):
+    """Puts SOS at the start of the rows that hold nothing."""
+    first = ops.where(ops.equal(lengths, 0), SOS, token_ids[:, 0])
+    return ops.concatenate([first[:, None], token_ids[:, 1:]], axis=1), ops.maximum(lengths, 1)
+
+
+def _allowed(mask, so_far, vocab_size):
+    allowed = mask(so_far)
+    if allowed.shape[-1] != vocab_size:
+        raise ValueError(
+            f"{mask} is for a vocabulary of {allowed.shape[-1]}, and that of the model is "
+            f"{vocab_size}."
+        )
+    return allowed
+
+
+def _slide(state, window, steps):
+    """Takes the oldest events from the rows whose newest event finds no place."""
+    full = window.overflows(state.start, state.lengths, state.done)
+
+    def move():
+        start = ops.where(full, state.start + window.slide, state.start)
+        read = window.read(state.token_ids, start, state.lengths)
+        return start, steps.restart(state.cache, full, *read)
+
+    def stay():
+        return state.start, state.cache
+
+    start, cache = ops.cond(ops.any(full), move, stay)
+    return state._replace(start=start, cache=cache)
 
 
 def read_use_cache(use_cache, backbone):

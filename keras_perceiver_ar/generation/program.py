@@ -5,8 +5,8 @@ import numpy as np
 
 from keras_perceiver_ar.checks import check_input_names
 from keras_perceiver_ar.generation.arguments import (
-    per_row,
     read_integer,
+    read_masks,
     read_positions,
     read_prompts,
     read_stop_ids,
@@ -15,6 +15,7 @@ from keras_perceiver_ar.generation.arguments import (
 from keras_perceiver_ar.generation.cached_steps import prefill_size, refill_size
 from keras_perceiver_ar.generation.decode_loop import decode, read_use_cache
 from keras_perceiver_ar.generation.sampler import Sampler
+from keras_perceiver_ar.generation.window import slide_size
 
 # Rows are given room in multiples of this, so that prompts of many lengths share one program, and
 # so that the keys that are kept fill the tiles of a kernel.
@@ -57,7 +58,7 @@ class GenerateProgram:
         return _Deferred(lambda: cls(model))
 
     def __call__(
-        self, inputs, max_new_tokens, sampler, seed, num_latents, caching, stop_ids, on_step
+        self, inputs, max_new_tokens, sampler, seed, num_latents, caching, stop_ids, masks, on_step
     ):
         """See `PerceiverARCausalLM.generate`."""
         backbone = self.model.backbone
@@ -69,23 +70,24 @@ class GenerateProgram:
         prompts, lengths = read_prompts(inputs, backbone.vocab_size)
         batch, width = prompts.shape
         max_new_tokens = read_integer("max_new_tokens", max_new_tokens)
-        longest = int(lengths.max()) + max_new_tokens
-        if longest > max_context + 1:
+        starts = np.maximum(lengths, 1)  # a row of nothing begins with SOS
+        longest = int(starts.max()) + max_new_tokens
+        if longest > max_context + 1 and caching["slide"] is None:
             raise ValueError(
                 f"The longest prompt has {lengths.max()} tokens and max_new_tokens="
                 f"{max_new_tokens}: together they exceed {max_context + 1}, which is "
-                f"max_context={max_context} and a last token that nothing reads. Shorten one."
+                f"max_context={max_context} and a last token that nothing reads. Shorten one, or "
+                'let the oldest tokens leave with slide="half".'
             )
         sampler = Sampler.get(sampler)
         if num_latents is None:
             num_latents = backbone.num_latents
         num_latents = read_integer("num_latents", num_latents)
         num_positions = backbone.num_positions(num_latents)
-        refill_size(caching["refill"], num_positions)
+        slide_size(caching["slide"], max_context, refill_size(caching["refill"], num_positions))
         prefill_size(caching["prefill"], num_positions)
         stop_ids = read_stop_ids(stop_ids, backbone.vocab_size)
-        room = -(-longest // ROOM_STEP) * ROOM_STEP
-        room = room if room < max_context else max_context + 1
+        room = _room(longest, max_context)
         token_ids = np.zeros((batch, room), "int32")
         token_ids[:, : min(width, room)] = prompts[:, :room]
         token_ids[np.arange(room) >= lengths[:, None]] = 0
@@ -93,8 +95,7 @@ class GenerateProgram:
             "token_ids": token_ids,
             "lengths": lengths,
             "max_new_tokens": np.full(batch, max_new_tokens, "int32"),
-            "temperature": per_row("temperature", sampler.temperature, batch),
-            "top_p": per_row("top_p", sampler.top_p, batch),
+            "sampling": sampler.settings(batch),
             "seeds": row_seeds(seed, batch),
         }
         if inputs.get("positions") is not None:
@@ -103,11 +104,12 @@ class GenerateProgram:
             "num_latents": num_latents,
             **caching,
             "stop_ids": stop_ids,
+            "masks": read_masks(masks),
             "cut_before_temperature": sampler.cut_before_temperature,
             "on_step": on_step,
         }
         result = self._program(options).predict_on_batch(data)
-        return _trim(result, lengths, width + max_new_tokens, max_new_tokens)
+        return _trim(result, starts, max(width, 1) + max_new_tokens, max_new_tokens)
 
     def _program(self, options):
         # A compiled program keeps the variables it was made with; `quantize` and `enable_lora`
@@ -115,7 +117,7 @@ class GenerateProgram:
         variables = tuple((variable.path, variable.dtype) for variable in self.model.variables)
         if variables != self._variables:
             self._programs, self._variables = {}, variables
-        key = tuple(sorted(options.items()))
+        key = tuple(sorted(options.items(), key=lambda item: item[0]))
         if key not in self._programs:
             self._programs[key] = DecodeProgram(self.model, options)
         return self._programs[key]
@@ -132,6 +134,15 @@ class _Deferred:
 
     def __deepcopy__(self, memo):
         raise TypeError("Copy a model with keras.models.clone_model, or through its config.")
+
+
+def _room(longest, max_context):
+    """Places for rows of the longest: few different ones, so that few programs are made."""
+    if longest <= max_context:
+        room = -(-longest // ROOM_STEP) * ROOM_STEP
+        return room if room < max_context else max_context + 1
+    # Whole contexts behind the first: only rows that slide are as long.
+    return -(-(longest - 1) // max_context) * max_context + 1
 
 
 def _trim(result, prompt_lengths, width, max_new_tokens):

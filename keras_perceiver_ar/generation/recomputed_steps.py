@@ -1,7 +1,5 @@
 """Decoding without a cache: each step reads the whole row."""
 
-from keras import ops
-
 
 class RecomputedSteps:
     """Steps of a decode loop for models whose keys change with every new input.
@@ -25,12 +23,18 @@ class RecomputedSteps:
             num_positions = min(num_positions, room)
         self.num_latents = num_positions * backbone.latents_per_position
 
-    def prefill(self, token_ids, lengths, positions):
+    def prefill(self, token_ids, positions, lengths):
         """Logits (B, V) of the events after the prompts, and nothing to keep."""
         inputs = {"token_ids": token_ids, "lengths": lengths, "positions": positions}
         # Latents are right-aligned: the last one sits on the last event of its row.
         return self.model(inputs, num_latents=self.num_latents)[:, -1], ()
 
-    def advance(self, state, positions):
-        """Logits (B, V) of the events after those of a state, and nothing to keep."""
-        return self.prefill(state.token_ids, ops.maximum(state.lengths, 0), positions)
+    def advance(self, cache, done, token_ids, positions, lengths):
+        """Logits (B, V) of the events after those of the rows, and nothing to keep."""
+        del cache, done
+        return self.prefill(token_ids, positions, lengths)
+
+    def restart(self, cache, rows, token_ids, positions, lengths):
+        """Nothing is kept, so nothing has to be read again."""
+        del rows, token_ids, positions, lengths
+        return cache

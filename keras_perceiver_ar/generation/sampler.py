@@ -1,124 +1,117 @@
-"""How the next token is drawn from the logits."""
+"""How the next token is drawn from the logits, as a user says it."""
 
 import dataclasses
-import math
 
 import numpy as np
-from keras import ops
 
-from keras_perceiver_ar import randomness
-
-NEVER = -math.inf
-# Colder than this is greedy in float32, and a division by a subnormal number is not a number.
-_COLDEST = 1e-20
+# What changes nothing: a setting at this number is no part of the compiled program.
+_OFF = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "repetition_penalty": 1.0}
+_RANGES = {
+    "temperature": (0, float(np.finfo("float32").max)),
+    "top_k": (0, 2**31 - 1),
+    "top_p": (0, 1),
+    "min_p": (0, 1),
+    "typical_p": (0, 1),
+    "repetition_penalty": (1e-3, 1e3),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Sampler:
-    """Temperature and nucleus sampling; the other samplers are its corners.
+    """Temperature and cuts of the distribution. Every number may be one for each row.
+
+    The order is that of Hugging Face's `transformers`, so that settings can be carried over:
+    repetition penalty, temperature, then the cuts top-k, top-p, min-p and typical, each made of
+    what the ones before it left.
+
+    KerasHub's samplers are not used. They draw from a generator with a state, so equal requests
+    would differ and rows would depend on their neighbours; they take one place for all rows of a
+    batch, so prompts would have to be padded to one length; and their numbers are part of the
+    program, so that each new temperature compiles anew.
 
     Args:
-        temperature: float ≥ 0, or one for each row. Divides the logits; 0 is greedy.
-        top_p: float in (0, 1], or one for each row. The smallest set of likeliest tokens that holds
-            this probability is drawn from; 1 is all tokens. 0 is greedy too.
-        cut_before_temperature: bool. Measures that probability before the temperature acts, as the
-            original does; most libraries measure it after.
+        temperature: float ≥ 0. Divides the logits; 0 is greedy.
+        top_p: float in [0, 1]. The smallest set of likeliest tokens that holds this probability is
+            drawn from; 1 is all tokens, 0 is greedy.
+        cut_before_temperature: bool. Measures the cuts before the temperature acts, as the
+            original does; most libraries measure them after.
+        top_k: int ≥ 0. The likeliest tokens, and all as likely as the last of them; 0 is all.
+        min_p: float in [0, 1]. Tokens at least this share as likely as the likeliest; 0 is all.
+        typical_p: float in [0, 1]. Of the tokens whose surprise is nearest to the expected one,
+            those that hold this probability; 1 is all tokens, 0 is greedy.
+        repetition_penalty: float in [0.001, 1000]. Tokens that the row holds already, its prompt
+            included, have their logits divided by this if positive, else multiplied; 1 is none.
 
     Raises:
         ValueError: a number out of range.
+
+    Reference:
+        Holtzman et al., arXiv 1904.09751 (top-p); Nguyen et al., arXiv 2407.01082 (min-p); Meister
+        et al., arXiv 2202.00666 (typical); Keskar et al., arXiv 1909.05858 (repetition penalty).
     """
 
     temperature: float = 1.0
     top_p: float = 1.0
     cut_before_temperature: bool = False
+    top_k: int = 0
+    min_p: float = 0.0
+    typical_p: float = 1.0
+    repetition_penalty: float = 1.0
 
     def __post_init__(self):
-        for name, values, highest in (
-            ("temperature", self.temperature, np.finfo("float32").max),
-            ("top_p", self.top_p, 1.0),
-        ):
+        for name, (lowest, highest) in _RANGES.items():
+            values = getattr(self, name)
             array = np.asarray(values)
-            is_real = np.issubdtype(array.dtype, np.floating)
-            is_real = is_real or np.issubdtype(array.dtype, np.integer)
+            is_real = np.issubdtype(array.dtype, np.integer)
+            is_real = is_real or (name != "top_k" and np.issubdtype(array.dtype, np.floating))
             wrong = [values]
             if is_real and array.ndim < 2:
-                wrong = array[~((array >= 0) & (array <= highest))].tolist()
+                wrong = array[~((array >= lowest) & (array <= highest))].tolist()
             if wrong:
+                kind = "be an integer" if name == "top_k" else "lie"
                 raise ValueError(
-                    f"`{name}` must lie in [0, {highest:g}], one for all rows or one for each. "
-                    f"Received: {name}={wrong[0]}"
+                    f"`{name}` must {kind} in [{lowest:g}, {highest:g}], one for all rows or one "
+                    f"for each. Received: {name}={wrong[0]}"
                 )
 
     @classmethod
     def get(cls, sampler):
-        """A sampler by name ("greedy", "temperature", "top_p"), or the sampler itself."""
+        """A sampler by name, or the sampler itself.
+
+        Raises:
+            ValueError: no such name.
+        """
         named = {
             "greedy": cls(temperature=0.0),
             "temperature": cls(),
+            "top_k": cls(top_k=50),
             "top_p": cls(top_p=0.95),
+            "min_p": cls(min_p=0.05),
+            "typical": cls(typical_p=0.95),
         }
         if isinstance(sampler, cls):
             return sampler
         if not isinstance(sampler, str) or sampler not in named:
             raise ValueError(
-                f"`sampler` must be one of {sorted(named)} or a Sampler. Received: {sampler!r}"
+                f"`sampler` must be one of {sorted(named)}, a Sampler or a BeamSearch. "
+                f"Received: {sampler!r}"
             )
         return named[sampler]
 
+    def settings(self, batch):
+        """What acts, for each row: dict of name to float32 (B,), `top_k` int32 (B,).
 
-def forbid(logits, token_ids):
-    """Makes tokens impossible: logits (B, V), token_ids a sequence of int."""
-    vocab = ops.arange(logits.shape[-1])
-    for token_id in token_ids:
-        logits = ops.where(ops.equal(vocab, token_id), NEVER, logits)
-    return logits
-
-
-def nucleus_threshold(probabilities, top_p):
-    """The smallest probability that is still in the nucleus.
-
-    Args:
-        probabilities: float32 (B, V).
-        top_p: float32 (B,).
-
-    Returns:
-        float32 (B, 1). Tokens at least as likely as this are drawn from.
-    """
-    ascending = ops.sort(probabilities, axis=-1)
-    # The original's rule: from the bottom, all tokens whose cumulative probability stays below
-    # 1 − p are cut. Rounding must not cut everything, hence the largest as a bound.
-    kept = ops.cumsum(ascending, axis=-1) >= 1.0 - ops.expand_dims(top_p, -1)
-    threshold = ops.min(ops.where(kept, ascending, float("inf")), axis=-1, keepdims=True)
-    return ops.minimum(threshold, ascending[:, -1:])
-
-
-def sample(logits, temperature, top_p, seeds, counters, cut_before_temperature=False):
-    """Draws one token a row.
-
-    Args:
-        logits: float32 (B, V).
-        temperature: float32 (B,). 0 is greedy.
-        top_p: float32 (B,). 0 is greedy.
-        seeds: int32 (B,).
-        counters: int32 (B,). The place of the token in its row; a row's draw is a pure function of
-            its logits, seed and counter.
-        cut_before_temperature: bool.
-
-    Returns:
-        int32 (B,).
-    """
-    greedy = ops.argmax(logits, axis=-1)
-    plain = ops.softmax(logits, axis=-1)
-    warm = ops.maximum(ops.where(temperature > 0, temperature, 1.0), _COLDEST)
-    # Less the maximum first: the quotient may overflow below, but not to NaN.
-    shifted = logits - ops.max(logits, axis=-1, keepdims=True)
-    probabilities = ops.softmax(shifted / ops.expand_dims(warm, -1), axis=-1)
-    measured = plain if cut_before_temperature else probabilities
-    inside = measured >= nucleus_threshold(measured, top_p)
-    cumulative = ops.cumsum(ops.where(inside, probabilities, 0.0), axis=-1)
-    zeros = ops.zeros_like(seeds)
-    draw = randomness.uniform((seeds, zeros), (counters, zeros)) * cumulative[:, -1]
-    # The first token whose cumulative probability exceeds the draw: never one of probability 0.
-    drawn = ops.argmax(ops.cast(cumulative > ops.expand_dims(draw, -1), "int32"), axis=-1)
-    is_greedy = ops.logical_or(ops.equal(temperature, 0), ops.equal(top_p, 0))
-    return ops.cast(ops.where(is_greedy, greedy, drawn), "int32")
+        Raises:
+            ValueError: another number of them than rows.
+        """
+        found = {}
+        for name in _RANGES:
+            values = np.asarray(getattr(self, name), "int32" if name == "top_k" else "float32")
+            if values.shape not in ((), (batch,)):
+                raise ValueError(
+                    f"`{name}` must be a number, or one for each of the {batch} rows. "
+                    f"Received: shape {values.shape}"
+                )
+            if name not in _OFF or (values != _OFF[name]).any():
+                found[name] = np.broadcast_to(values, (batch,)).copy()
+        return found

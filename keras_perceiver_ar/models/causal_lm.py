@@ -148,6 +148,8 @@ class PerceiverARCausalLM(keras.Model):
         prefill="all",
         use_cache=None,
         on_step=None,
+        slide=None,
+        masks=(),
     ):
         """Continues each row of a ragged batch of prompts.
 
@@ -159,13 +161,17 @@ class PerceiverARCausalLM(keras.Model):
         Where a new input changes the keys of all others (positions from the end, a learned latent
         for each place), nothing can be kept: every step then reads the whole row with N latents.
 
-        A row may grow to `max_context` + 1 tokens: nothing reads the last one.
+        A row may grow to `max_context` + 1 tokens: nothing reads the last one. With `slide` it may
+        grow for ever: the oldest inputs leave, and a row then goes on as if it began with those
+        that stay, which are read anew.
 
         Args:
-            inputs: as for a call; `token_ids` (B, M) are the prompts, each of at least one input.
-                `positions`, if given, must cover each prompt and max_new_tokens − 1 tokens more.
+            inputs: as for a call; `token_ids` (B, M) are the prompts. One of no tokens begins with
+                SOS (id 2), which is part of what is returned. `positions`, if given, must cover
+                each prompt and max_new_tokens − 1 tokens more.
             max_new_tokens: int. Tokens to add to each row.
-            sampler: "greedy", "temperature", "top_p", or a `kpar.generation.Sampler`.
+            sampler: "greedy", "temperature", "top_k", "top_p", "min_p", "typical", or a
+                `kpar.generation.Sampler`.
             seed: int, or int (B,) with one seed a row. A number s stands for s, s + 1, … along the
                 batch. A row's draws depend on its seed and on nothing else in the batch.
             num_latents: int or None. Another N.
@@ -175,19 +181,24 @@ class PerceiverARCausalLM(keras.Model):
             prefill: "all", or an int: positions of each prompt that latents are put on. The
                 original puts one.
             use_cache: bool or None. None keeps keys and values where that can be done.
-            on_step: function of the lengths so far, int32 (B,), that returns them, or None. It is
-                part of the compiled loop, after every token; a callback of the backend in it
-                (`tf.numpy_function`, `jax.debug.callback`) shows how far the loop is.
+            on_step: function of the lengths so far and the tokens just drawn, int32 (B,) each, 0
+                in rows that are done; it returns the lengths. Or None. It is part of the compiled
+                loop, after every token; a callback of the backend in it (`tf.numpy_function`,
+                `jax.debug.callback`) shows how far the loop is and what it writes.
+            slide: None, "half" or an int: oldest inputs that leave a row whose context is full.
+                Few of them keep more context, and have the row read more often.
+            masks: `kpar.generation.LogitMask`, or a sequence of them: a token comes where all
+                allow it. A row for which nothing is allowed ends.
 
         Returns:
             dict of NumPy arrays: `token_ids` int32 (B, M + max_new_tokens), prompt and continuation
-            of each row, then zeros; `lengths` int32 (B,); `log_probs` float32
-            (B, max_new_tokens), of each new token under the model itself (before temperature and
-            cut), NaN after the end of a row.
+            of each row, then zeros (M counts as 1 at least); `lengths` int32 (B,); `log_probs`
+            float32 (B, max_new_tokens), of each new token under the model itself (before
+            penalty, masks, temperature and cuts), NaN after the end of a row.
 
         Raises:
-            ValueError: an empty prompt, a prompt that leaves no room for `max_new_tokens` within
-                `max_context` + 1, an unknown sampler or refill.
+            ValueError: a prompt that leaves no room for `max_new_tokens` within `max_context` + 1,
+                an unknown sampler, refill, slide or mask.
         """
         return self._generate_program.get()(
             inputs,
@@ -195,8 +206,9 @@ class PerceiverARCausalLM(keras.Model):
             sampler,
             seed,
             num_latents,
-            {"refill": refill, "prefill": prefill, "use_cache": use_cache},
+            {"refill": refill, "prefill": prefill, "use_cache": use_cache, "slide": slide},
             stop_ids,
+            masks,
             on_step,
         )
 

@@ -97,5 +97,5 @@ def _inputs(workload, prompt, sampling):
         "token_ids": token_ids,
         "lengths": np.full(batch, prompt, "int32"),
         "seeds": np.arange(batch, dtype="int32"),
-        **{name: np.full(batch, value, "float32") for name, value in sampling.items()},
+        "sampling": {name: np.full(batch, value, "float32") for name, value in sampling.items()},
     }

@@ -144,11 +144,12 @@ class DecodeProgram(Program):
         of_rows = {
             "lengths": tf.int32,
             "max_new_tokens": tf.int32,
-            "temperature": tf.float32,
-            "top_p": tf.float32,
             "seeds": tf.int32,
         }
         inputs |= {name: tf.TensorSpec((rows,), dtype) for name, dtype in of_rows.items()}
+        inputs["sampling"] = {
+            name: tf.TensorSpec((rows,), tf.float32) for name in ("temperature", "top_p")
+        }
         self.state, self.donated = [], []
         self.rest = (self.weights, inputs)
 

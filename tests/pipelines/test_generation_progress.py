@@ -20,7 +20,7 @@ def draw(seconds_a_token, total=41):
     progress = GenerationProgress(3, total, clock=clock)
     on_step = tf.function(progress.on_step)
     for drawn in range(1, total + 1):
-        assert on_step(tf.constant([3 + drawn])).numpy().tolist() == [3 + drawn]
+        assert on_step(tf.constant([3 + drawn]), tf.constant([9])).numpy().tolist() == [3 + drawn]
         clock.now += seconds_a_token
     progress.end()
 
@@ -40,7 +40,7 @@ def test_nothing_of_what_is_quick(capfd):
 
 def test_it_hands_the_lengths_on_in_a_graph():
     function = tf.function(GenerationProgress(1, 9).on_step).get_concrete_function(
-        tf.TensorSpec((1,), tf.int32)
+        tf.TensorSpec((1,), tf.int32), tf.TensorSpec((1,), tf.int32)
     )
     assert function.output_shapes == (1,) and function.output_dtypes == tf.int32
-    np.testing.assert_array_equal(function(tf.constant([4])), [4])
+    np.testing.assert_array_equal(function(tf.constant([4]), tf.constant([9])), [4])

@@ -1,9 +1,13 @@
 """`generate` as a user calls it."""
 
+import dataclasses
+
+import keras
 import numpy as np
 import pytest
 
 import keras_perceiver_ar as kpar
+from keras_perceiver_ar.generation import ChannelMask
 from keras_perceiver_ar.generation.arguments import row_seeds
 from tests.keras_perceiver_ar.support import (
     BACKEND,
@@ -172,21 +176,31 @@ def test_the_last_token_follows_a_full_context(model, use_cache):
 def test_every_step_can_be_watched(model):
     seen = []
 
-    def on_step(lengths):
+    def see(lengths, drawn):
+        seen.append((lengths.tolist(), drawn.tolist()))
+
+    def on_step(lengths, drawn):
         if BACKEND == "jax":
             import jax
 
-            jax.debug.callback(lambda lengths: seen.append(lengths.tolist()), lengths, ordered=True)
+            jax.debug.callback(see, lengths, drawn, ordered=True)
             return lengths
         import tensorflow as tf
 
-        told = tf.numpy_function(lambda lengths: seen.append(lengths.tolist()), [lengths], [])
+        told = tf.numpy_function(see, [lengths, drawn], [])
         with tf.control_dependencies([told]):
             return tf.identity(lengths)
 
-    watched = model.generate(PROMPTS, NEW, stop_ids=(), on_step=on_step)
-    assert seen == [(LENGTHS + step).tolist() for step in range(1, NEW + 1)]
-    assert same(watched, model.generate(PROMPTS, NEW, stop_ids=()))
+    undo = biased(model, t5=1.5)
+    watched = model.generate(PROMPTS, NEW, seed=1, stop_ids=(5,), on_step=on_step)
+    assert same(watched, model.generate(PROMPTS, NEW, seed=1, stop_ids=(5,)))
+    undo()
+    ends, tokens = watched["lengths"], new_tokens(watched)
+    assert min(ends - LENGTHS) < max(ends - LENGTHS)
+    assert seen == [
+        (np.minimum(LENGTHS + step + 1, ends).tolist(), tokens[:, step].tolist())
+        for step in range(max(ends - LENGTHS))
+    ]
 
 
 def test_prompts_wider_than_what_they_hold(model):
@@ -199,17 +213,140 @@ def test_prompts_wider_than_what_they_hold(model):
     assert (result["token_ids"][:, 5 + NEW :] == 0).all()
 
 
+def compilations(model, lengths, new):
+    """How often `generate` traced its loop for prompts of these lengths."""
+    traces = []
+
+    def on_step(lengths, drawn):
+        traces.append(1)  # runs while the loop is traced, never in it
+        return lengths
+
+    for length in lengths:
+        model.generate(np.full((2, length), 5), new, on_step=on_step)
+    return len(traces)
+
+
+@pytest.mark.slow
+def test_two_hundred_lengths_of_prompts_are_at_most_eight_programs():
+    sizes = {"max_context": 1024, "num_layers": 1, "width": 4, "num_heads": 1, "input_width": 4}
+    model = tiny_model(**sizes, mlp_factor=1)
+    # A traced program has two bodies that draw: the first token's and the loop's.
+    assert 2 <= compilations(model, range(1, 1001, 5), 3) <= 2 * 8
+
+
+def test_a_program_is_kept_for_lengths_of_the_same_room(model):
+    first = compilations(model, [1], 2)
+    assert compilations(model, [3, 4, 5, 6], 2) == first
+    assert compilations(model, [2, 9], 2) == first
+
+
+def test_a_row_of_nothing_begins_with_sos(model):
+    begun = model.generate(np.full((2, 1), 2), NEW, seed=4, stop_ids=())
+    for inputs in (
+        np.zeros((2, 0), "int32"),
+        np.zeros((2, 1), "int32"),
+        {"token_ids": np.full((2, 1), 7), "lengths": [0, 0]},
+    ):
+        assert same(model.generate(inputs, NEW, seed=4, stop_ids=()), begun)
+    assert begun["token_ids"].shape == (2, 1 + NEW)
+    # In a batch with others, cached or not.
+    ragged = {"token_ids": PROMPTS["token_ids"], "lengths": [0, 5, 3]}
+    for use_cache in (True, False):
+        options = {"sampler": "greedy", "stop_ids": (), "use_cache": use_cache}
+        result = model.generate(ragged, NEW, **options)
+        alone = model.generate(np.full((1, 1), 2), NEW, **options)
+        assert result["lengths"].tolist() == [1 + NEW, 5 + NEW, 3 + NEW]
+        assert (result["token_ids"][0, : 1 + NEW] == alone["token_ids"][0]).all()
+        np.testing.assert_allclose(result["log_probs"][0], alone["log_probs"][0], atol=2e-5)
+
+
+def test_repetition_penalty_knows_the_prompt_and_what_was_drawn(model):
+    sampler = kpar.generation.Sampler(0.0, repetition_penalty=[1.0, 1000.0, 1000.0])
+    result = model.generate(PROMPTS, NEW, sampler, stop_ids=())
+    plain = new_tokens(model.generate(PROMPTS, NEW, "greedy", stop_ids=()))
+    assert (new_tokens(result)[0] == plain[0]).all()
+    for row in (1, 2):
+        held = set(PROMPTS["token_ids"][row, : LENGTHS[row]].tolist())
+        for token in new_tokens(result)[row].tolist():
+            assert token not in held
+            held.add(token)
+    assert (new_tokens(result)[1:] != plain[1:]).any()
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        kpar.generation.Sampler(top_k=1),
+        kpar.generation.Sampler(min_p=1.0),
+        kpar.generation.Sampler(typical_p=0.0),
+        kpar.generation.Sampler(top_k=[1, 1, 1], min_p=0.2, typical_p=[1.0, 0.9, 0.5], top_p=0.9),
+    ],
+)
+def test_every_sampler_has_a_corner_that_is_greedy(model, sampler):
+    greedy = new_tokens(model.generate(PROMPTS, NEW, "greedy", stop_ids=()))
+    assert (new_tokens(model.generate(PROMPTS, NEW, sampler, stop_ids=())) == greedy).all()
+
+
+@dataclasses.dataclass(frozen=True)
+class Only(kpar.generation.LogitMask):
+    """Allows the tokens below a limit, and none in rows longer than so many."""
+
+    below: int
+    most: int = 10**6
+
+    def __call__(self, history):
+        allowed = keras.ops.arange(VOCAB) < self.below
+        return keras.ops.logical_and(allowed, history.lengths[:, None] < self.most)
+
+
+class Unhashable(kpar.generation.LogitMask):
+    __hash__ = None
+
+    def __call__(self, history):
+        return True
+
+
+def test_masks_are_what_all_of_them_allow(model):
+    options = {"sampler": kpar.generation.Sampler(9.0), "stop_ids": ()}
+    tokens = new_tokens(model.generate(PROMPTS, NEW, **options, masks=(Only(7), Only(6))))
+    assert set(tokens.ravel().tolist()) == {3, 4, 5}
+    tokens = new_tokens(model.generate(PROMPTS, NEW, **options, masks=Only(VOCAB)))
+    assert (tokens == new_tokens(model.generate(PROMPTS, NEW, **options))).all()
+
+
+def test_a_row_ends_where_nothing_is_allowed(model):
+    result = model.generate(PROMPTS, NEW, stop_ids=(), masks=Only(VOCAB, most=7))
+    assert result["lengths"].tolist() == [7, 7, 7]
+    assert (result["token_ids"][:, 7:] == 0).all()
+    free = model.generate(PROMPTS, NEW, stop_ids=())
+    assert (result["token_ids"][:, :7] == free["token_ids"][:, :7]).all()
+    assert np.isfinite(result["log_probs"]).sum(1).tolist() == [6, 2, 4]
+
+
 ids = PROMPTS["token_ids"]
 
 
 @pytest.mark.parametrize(
     "message, inputs, options",
     [
-        ("prompt of row 1 is empty", {"token_ids": ids, "lengths": [1, 0, 2]}, {}),
-        ("prompt of row 0 is empty", {"token_ids": ids * 0}, {}),
-        ("prompt of row 2 is empty", {"token_ids": ids, "lengths": [1, 1, -2]}, {}),
-        ("lengths` must hold one number ≤ 5", {"token_ids": ids, "lengths": [1, 6, 2]}, {}),
-        ("lengths` must hold one number ≤ 5 for each", {"token_ids": ids, "lengths": [1, 2]}, {}),
+        (
+            "lengths` must hold an integer from 0 to 5",
+            {"token_ids": ids, "lengths": [1, 1, -2]},
+            {},
+        ),
+        ("lengths` must hold an integer from 0 to 5", {"token_ids": ids, "lengths": [1, 6, 2]}, {}),
+        ("0 to 5 for each row. Received: .1 2.$", {"token_ids": ids, "lengths": [1, 2]}, {}),
+        (
+            "an integer from .* Received: .1.5 2. +2. .",
+            {"token_ids": ids, "lengths": [1.5, 2, 2]},
+            {},
+        ),
+        (r"shape \(B, M\) with B ≥ 1. .*\(0, 4\)", {"token_ids": np.zeros((0, 4), int)}, {}),
+        ("`masks` must hold LogitMasks .* Received: 3", PROMPTS, {"masks": (3,)}),
+        ("`masks` must .* can be hashed", PROMPTS, {"masks": Unhashable()}),
+        ("ChannelMask.* is for a vocabulary of 9, .* 20", PROMPTS, {"masks": ChannelMask(2, 3)}),
+        ("`slide` must be .* 1 to 23.* slide=24", PROMPTS, {"slide": 24}),
+        ("`slide` must be .* slide='all'", PROMPTS, {"slide": "all"}),
         (r"integers of shape \(B, M\).* \(5,\)", {"token_ids": ids[0]}, {}),
         ("nothing else. Received: .'length', 'token_ids'", {"token_ids": ids, "length": [1]}, {}),
         ("integers .* float64", {"token_ids": ids / 2}, {}),
@@ -217,7 +354,7 @@ ids = PROMPTS["token_ids"]
         ("25 .*max_new_tokens=1:.*exceed 25", np.full((1, 25), 3), {"max_new_tokens": 1}),
         ("`max_new_tokens` must .* Received: 0", PROMPTS, {"max_new_tokens": 0}),
         ("`max_new_tokens` must .* Received: 2.5", PROMPTS, {"max_new_tokens": 2.5}),
-        ("`sampler` must .*'beam'", PROMPTS, {"sampler": "beam"}),
+        ("`sampler` must .*'hot'", PROMPTS, {"sampler": "hot"}),
         ("`refill` must .*refill=9", PROMPTS, {"refill": 9}),
         (r"`seed` must .* 3 rows. Received: \[1, 2\]", PROMPTS, {"seed": [1, 2]}),
         ("`seed` must .* Received: 0.5", PROMPTS, {"seed": 0.5}),

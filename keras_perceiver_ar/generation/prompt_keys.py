@@ -1,0 +1,58 @@
+"""Keys and values of whole prompts, a part of the events at a time.
+
+B batch, T room for events, H heads, D head width.
+"""
+
+import keras
+from keras import ops
+
+# Events of all rows together that are projected at once: what lies between an event and its keys
+# (its embedding, its norm, the keys before they are rotated) is wider than they are.
+EVENTS = 8192
+
+
+def keys_and_values(project, token_ids, positions):
+    """Keys and values of every event of each row.
+
+    Args:
+        project: function of int32 (B, S) and (B, S) or (B, S, P), ids and positions of S events →
+            a structure of (B, S, …).
+        token_ids: int32 (B, T).
+        positions: int32 (B, T) or (B, T, P).
+
+    Returns:
+        The structure with (B, T, …).
+    """
+    batch, room = ops.shape(token_ids)
+    static = token_ids.shape[0] is not None and token_ids.shape[1] is not None
+    if static and batch * room <= EVENTS:
+        return project(token_ids, positions)
+    chunk = ops.minimum(room, ops.maximum(EVENTS // batch, 1))
+    if static:
+        chunk = min(room, max(EVENTS // batch, 1))
+    first = project(token_ids[:, :1], positions[:, :1])
+    if not keras.tree.flatten(first):
+        return first
+    buffers = keras.tree.map_structure(
+        lambda part: ops.zeros((batch, room, *part.shape[2:]), part.dtype), first
+    )
+
+    def fill(number, buffers):
+        # The last part begins earlier, and some events come twice, rather than run over the end.
+        start = ops.minimum(number * chunk, room - chunk)
+        part = project(_part(token_ids, start, chunk), _part(positions, start, chunk))
+        return keras.tree.map_structure(
+            lambda buffer, new: ops.slice_update(
+                buffer, (0, start, *[0] * (len(buffer.shape) - 2)), new
+            ),
+            buffers,
+            part,
+        )
+
+    return ops.fori_loop(0, -(-room // chunk), fill, buffers)
+
+
+def _part(values, start, count):
+    rest = ops.shape(values)[2:]
+    begin = (0, start, *[0] * len(rest))
+    return ops.slice(values, begin, (ops.shape(values)[0], count, *rest))
