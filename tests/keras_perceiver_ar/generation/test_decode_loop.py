@@ -5,6 +5,7 @@ import pytest
 
 import keras_perceiver_ar as kpar
 from keras_perceiver_ar.generation.cached_steps import prefill_size, refill_size
+from tests.keras_perceiver_ar.generation import replay
 from tests.keras_perceiver_ar.support import CONTEXT, compiled, random_ids, tiny_model
 
 NEW = 10
@@ -27,29 +28,10 @@ def prompts():
     return {"token_ids": random_ids(0, 4, LENGTHS.max()), "lengths": LENGTHS}
 
 
-def latents_held(length, num_latents, kept):
-    """Latents in the cache of a row as each of its new tokens is drawn, and its refills."""
-    held, refills = [min(length, num_latents)], 0
-    while len(held) < NEW:
-        refills += held[-1] == num_latents
-        held.append(kept if held[-1] == num_latents else held[-1] + 1)
-    return held, refills
-
-
-def replay(run, ids, lengths, held):
-    """Log-probabilities (rows, NEW, V) of every next token, each from an uncached call."""
-    result = {}
-    for count in sorted({number for row in held for number in row}):
-        places = [(r, i) for r, row in enumerate(held) for i, n in enumerate(row) if n == count]
-        batch, ends = np.zeros((4 * NEW, CONTEXT), "int32"), np.ones(4 * NEW, "int32")
-        for slot, (row, i) in enumerate(places):
-            ends[slot] = lengths[row] + i
-            batch[slot, : ends[slot]] = ids[row, : ends[slot]]
-        logits = run({"token_ids": batch, "lengths": ends}, num_latents=count)[:, -1]
-        logits = logits.astype("float64")
-        log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-        result |= dict(zip(places, log_probs))
-    return np.array([[result[row, i] for i in range(NEW)] for row in range(len(held))])
+def replayed(run, ids, num_latents, kept):
+    """Log-probabilities (B, NEW, V) of uncached calls, and the refills of each row."""
+    steps, refills = zip(*(replay.seen(n, NEW, num_latents, kept) for n in LENGTHS.tolist()))
+    return replay.log_softmax(replay.uncached_logits(run, ids, LENGTHS, steps)), refills
 
 
 @pytest.mark.parametrize(
@@ -68,9 +50,8 @@ def test_cached_equals_uncached(model, run, prompts, num_latents, refill, kept, 
     result = model.generate(
         prompts, NEW, sampler="greedy", num_latents=num_latents, refill=refill, stop_ids=()
     )
-    held = [latents_held(length, num_latents or 4, kept) for length in LENGTHS.tolist()]
-    assert max(times for _, times in held) >= refills >= 2
-    log_probs = replay(run, result["token_ids"], LENGTHS, [row for row, _ in held])
+    log_probs, times = replayed(run, result["token_ids"], num_latents or 4, kept)
+    assert max(times) >= refills >= 2
     for row, length in enumerate(LENGTHS):
         tokens = result["token_ids"][row, length : length + NEW]
         likeliest = log_probs[row].copy()
@@ -104,8 +85,7 @@ def test_sampled_log_probs_are_those_of_the_model(model, run, prompts):
     result = model.generate(
         prompts, NEW, sampler=kpar.generation.Sampler(2.0, 0.9), seed=3, stop_ids=()
     )
-    held = [latents_held(length, 4, 2)[0] for length in LENGTHS.tolist()]
-    log_probs = replay(run, result["token_ids"], LENGTHS, held)
+    log_probs, _ = replayed(run, result["token_ids"], 4, 2)
     for row, length in enumerate(LENGTHS):
         tokens = result["token_ids"][row, length : length + NEW]
         wanted = log_probs[row, np.arange(NEW), tokens]
