@@ -8,6 +8,7 @@ from keras import ops
 from keras_perceiver_ar import randomness
 from keras_perceiver_ar.attention.blockwise import blockwise_attention
 from keras_perceiver_ar.attention.dense import dense_attention
+from keras_perceiver_ar.attention.few_queries import few_queries_attention, reads_in_place
 from keras_perceiver_ar.attention.route import AttentionRoute
 from keras_perceiver_ar.fused import attention as fused
 from keras_perceiver_ar.masks import StepMask
@@ -67,7 +68,9 @@ def dot_product_attention(query, key, value, mask=None, route=None, dropout=0.0,
             )
             part = None if mask is None else mask[:, queries, keys]
             own_seed = _fold(seed, place) if dropout else None
-            if kind == "dense":
+            if kind == "dense" and reads_in_place(query, dropout):
+                rows.append(few_queries_attention(*parts, part))
+            elif kind == "dense":
                 rows.append(dense_attention(*parts, part, dropout, own_seed))
             else:
                 rows.append(

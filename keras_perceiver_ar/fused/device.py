@@ -9,3 +9,8 @@ if keras.backend.backend() == "jax":
 def is_jax_gpu():
     """Whether Keras computes by JAX on a GPU."""
     return keras.backend.backend() == "jax" and jax.default_backend() == "gpu"
+
+
+def is_jax_cpu():
+    """Whether Keras computes by JAX on a CPU."""
+    return keras.backend.backend() == "jax" and jax.default_backend() == "cpu"

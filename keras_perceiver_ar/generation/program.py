@@ -108,16 +108,18 @@ class GenerateProgram:
             "cut_before_temperature": sampler.cut_before_temperature,
             "on_step": on_step,
         }
-        result = self._program(options).predict_on_batch(data)
+        result = self._program(options, token_ids.shape).predict_on_batch(data)
         return _trim(result, starts, max(width, 1) + max_new_tokens, max_new_tokens)
 
-    def _program(self, options):
+    def _program(self, options, shape):
         # A compiled program keeps the variables it was made with; `quantize` and `enable_lora`
         # make others.
         variables = tuple((variable.path, variable.dtype) for variable in self.model.variables)
         if variables != self._variables:
             self._programs, self._variables = {}, variables
-        key = tuple(sorted(options.items(), key=lambda item: item[0]))
+        # One for each shape: TensorFlow would make one for all of the second, and of a size that is
+        # not known it can choose no route and no parts that fit the memory.
+        key = (shape, *sorted(options.items(), key=lambda item: item[0]))
         if key not in self._programs:
             self._programs[key] = DecodeProgram(self.model, options)
         return self._programs[key]

@@ -10,6 +10,8 @@ import pytest
 MEGABYTE = 2**20
 # The model runs on every backend of Keras because it knows none of them.
 CORE_MAY_IMPORT = {"keras", "numpy", "keras_perceiver_ar", *sys.stdlib_module_names}
+# Guarded, where Keras has no op for what a loop needs.
+BACKENDS = {"jax", "tensorflow"}
 # Without absl: Keras itself logs through it.
 UNLOADED = ("tensorflow", "tf_keras", "gin", "orbit", "pipelines", "savedmodels")
 IMPORT_BY_NAME = {"import_module", "__import__"}
@@ -81,19 +83,26 @@ def test_imported_packages(source, expected):
 def test_core_imports_keras_and_numpy_only(imports_of):
     imports = imports_of("keras_perceiver_ar")
     assert imports
-    strangers = {file: set(found) - CORE_MAY_IMPORT - {"jax"} for file, found in imports.items()}
+    known = CORE_MAY_IMPORT | BACKENDS
+    strangers = {file: set(found) - known for file, found in imports.items()}
     assert {file: found for file, found in strangers.items() if found} == {}
 
 
-def test_core_imports_jax_in_the_room_of_kernels_alone_and_guarded(imports_of):
-    jax = {
-        file: found["jax"]
+@pytest.mark.parametrize(
+    "backend, allowed",
+    [("jax", "keras_perceiver_ar/fused/"), ("tensorflow", "keras_perceiver_ar/fused/in_place.py")],
+)
+def test_core_imports_a_backend_in_the_room_of_kernels_alone_and_guarded(
+    imports_of, backend, allowed
+):
+    found = {
+        file: found[backend]
         for file, found in imports_of("keras_perceiver_ar").items()
-        if "jax" in found
+        if backend in found
     }
-    assert all(file.startswith("keras_perceiver_ar/fused/") for file in jax), jax
-    assert not any(jax.values()), (
-        f"{jax}: the import has to be inside a function, an `if` or a `try`"
+    assert found and all(file.startswith(allowed) for file in found), found
+    assert not any(found.values()), (
+        f"{found}: the import has to be inside a function, an `if` or a `try`"
     )
 
 

@@ -25,6 +25,23 @@ def test_rows_are_selected_whole():
     assert to_numpy(flat).tolist() == [1, 4]
 
 
+def test_ages_run_backwards_round_the_ring():
+    assert to_numpy(cache.ages(2, 5)).tolist() == [2, 1, 0, 4, 3]
+    assert to_numpy(cache.ages(7, 5)).tolist() == [2, 1, 0, 4, 3]
+    assert to_numpy(cache.ages(-1, 3)).tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize("place, wanted", [(-1, [0, 0, 7, 8, 9]), (1, [8, 9, 0, 0, 7])])
+def test_a_run_ends_at_its_place(place, wanted):
+    entries = np.array([[7, 8, 9]], "float32")
+    for compile_it in (False, True):
+        turn = jitted(lambda x, y: cache.turn(x, y, 5)) if compile_it else None
+        found = turn(entries, np.int32(place)) if turn else cache.turn(entries, place, 5)
+        assert to_numpy(found).tolist() == [wanted]
+    two = np.stack([entries, -entries], axis=-1)
+    assert to_numpy(cache.turn(two, place, 5))[..., 1].tolist() == [[-x for x in wanted]]
+
+
 def test_the_cache_is_a_structure_of_arrays():
-    held = kpar.generation.DecodeCache(cross=(1, 2), latents=((3, 4),), filled=5)
-    assert held._fields == ("cross", "latents", "filled")
+    held = kpar.generation.DecodeCache(cross=(1, 2), latents=((3, 4),), filled=5, written=6)
+    assert held._fields == ("cross", "latents", "filled", "written")
