@@ -104,6 +104,35 @@ def read_positions(positions, longest, room):
     return np.pad(positions, padding)[:, :room]
 
 
+def read_forced(forced, batch, room, vocab_size):
+    """Prescribed ids padded to the room of a program.
+
+    Args:
+        forced: integers (B, S), 0 where the model draws.
+        batch: int. B.
+        room: int.
+        vocab_size: int.
+
+    Returns:
+        int32 (B, room). What lies behind the room is cut off: no row gets there.
+
+    Raises:
+        ValueError: another shape, no integers, or an id outside the vocabulary.
+    """
+    forced = np.asarray(forced)
+    is_integer = np.issubdtype(forced.dtype, np.integer)
+    if forced.ndim != 2 or len(forced) != batch or not is_integer:
+        raise ValueError(
+            f"`forced` must be integers of shape (B, S), a row for each of the {batch} prompts. "
+            f"Received: shape {forced.shape}, dtype {forced.dtype}"
+        )
+    wrong = forced[(forced < 0) | (forced >= vocab_size)]
+    if wrong.size:
+        raise ValueError(f"`forced` must lie in 0 … {vocab_size - 1}. Received: {wrong[0]}")
+    padding = ((0, 0), (0, max(room - forced.shape[1], 0)))
+    return np.pad(forced.astype("int32"), padding)[:, :room]
+
+
 def read_masks(masks):
     """Masks, one or several, as a tuple.
 

@@ -40,6 +40,7 @@ def decode(
     seeds,
     *,
     positions=None,
+    forced=None,
     num_latents=None,
     refill="half",
     prefill="all",
@@ -62,6 +63,9 @@ def decode(
         sampling: dict of the names of `Sampler` to numbers (B,): `temperature`, and what else acts.
         seeds: int32 (B,).
         positions: int32 (B, T) or (B, T, P), or None, which is 1, 2, 3, …
+        forced: int32 (B, T) or None. Ids that stand where they do whatever is drawn, 0 where the
+            model draws; those within a prompt say nothing. One that is a stop id ends its row; no
+            mask forbids them.
         num_latents: int or None. N.
         refill: "half" or int. Positions held after a refill.
         prefill: "all" or int. Positions of a prompt that latents are put on.
@@ -76,7 +80,7 @@ def decode(
 
     Returns:
         dict: `token_ids` int32 (B, T), `lengths` int32 (B,), `log_probs` float32 (B, T), NaN where
-        nothing was generated.
+        nothing was generated; of a forced id that of the model, as of any other.
 
     Raises:
         ValueError: a cache is asked for where there can be none, a refill, prefill or slide that
@@ -118,9 +122,13 @@ def decode(
     def append(state):
         """Draws the next event of each row that is not done."""
         logits, stuck = next_logits(state)
-        done = ops.logical_or(state.done, stuck)
         drawn = draw.sample(logits, sampling, seeds, state.lengths, cut_before_temperature)
         place = ops.minimum(state.lengths, room - 1)
+        if forced is not None:
+            prescribed = ops.take_along_axis(forced, place[:, None], axis=1)[:, 0]
+            is_free = ops.equal(prescribed, 0)
+            drawn, stuck = ops.where(is_free, drawn, prescribed), ops.logical_and(stuck, is_free)
+        done = ops.logical_or(state.done, stuck)
 
         def write(buffer, values):
             old = ops.take_along_axis(buffer, place[:, None], axis=1)[:, 0]

@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_perceiver_ar.checks import check_input_names
 from keras_perceiver_ar.generation.arguments import (
+    read_forced,
     read_integer,
     read_masks,
     read_positions,
@@ -58,7 +59,17 @@ class GenerateProgram:
         return _Deferred(lambda: cls(model))
 
     def __call__(
-        self, inputs, max_new_tokens, sampler, seed, num_latents, caching, stop_ids, masks, on_step
+        self,
+        inputs,
+        max_new_tokens,
+        sampler,
+        seed,
+        num_latents,
+        caching,
+        stop_ids,
+        masks,
+        on_step,
+        forced,
     ):
         """See `PerceiverARCausalLM.generate`."""
         backbone = self.model.backbone
@@ -100,6 +111,8 @@ class GenerateProgram:
         }
         if inputs.get("positions") is not None:
             data["positions"] = read_positions(inputs["positions"], longest - 1, room)
+        if forced is not None:
+            data["forced"] = read_forced(forced, batch, room, backbone.vocab_size)
         options = {
             "num_latents": num_latents,
             **caching,

@@ -150,6 +150,7 @@ class PerceiverARCausalLM(keras.Model):
         on_step=None,
         slide=None,
         masks=(),
+        forced=None,
     ):
         """Continues each row of a ragged batch of prompts.
 
@@ -189,6 +190,11 @@ class PerceiverARCausalLM(keras.Model):
                 Few of them keep more context, and have the row read more often.
             masks: `kpar.generation.LogitMask`, or a sequence of them: a token comes where all
                 allow it. A row for which nothing is allowed ends.
+            forced: int (B, S) or None. Ids that stand where they do whatever is drawn, 0 where the
+                model draws: place i is that of the row's token i, prompt included, whose own
+                tokens they do not change. They count as new tokens, and as draws of the model in
+                `log_probs`; a stop id among them ends its row. No mask
+                forbids them.
 
         Returns:
             dict of NumPy arrays: `token_ids` int32 (B, M + max_new_tokens), prompt and continuation
@@ -198,7 +204,7 @@ class PerceiverARCausalLM(keras.Model):
 
         Raises:
             ValueError: a prompt that leaves no room for `max_new_tokens` within `max_context` + 1,
-                an unknown sampler, refill, slide or mask.
+                an unknown sampler, refill, slide or mask, forced ids that are none.
         """
         return self._generate_program.get()(
             inputs,
@@ -210,6 +216,7 @@ class PerceiverARCausalLM(keras.Model):
             stop_ids,
             masks,
             on_step,
+            forced,
         )
 
     def compute_output_spec(self, inputs, training=False, seed=None, num_latents=None):
