@@ -42,6 +42,9 @@ PREPARE = [
     # Gives MIDI message by message: symusic and pretty_midi lose the channels of notes and pedals.
     "mido==1.3.3",
     "pillow>=12,<13",
+    # Makes sound of notes without a sound font or a native library; MIT, released in 2026. Those
+    # that play sampled instruments bring none, or one under the GPL.
+    "pretty_midi==0.2.11.post0",
     # Draws the lengths of documents; without it `inspect` shows numbers alone.
     MATPLOTLIB,
 ]

@@ -98,8 +98,7 @@ def decode(ids):
         ValueError: an id outside 0 … 390, or more than one dimension.
     """
     ids = check_ids(ids, VOCAB_SIZE)
-    shifts = np.where((ids >= TIME_SHIFT) & (ids < VELOCITY), ids - TIME_SHIFT + 1, 0)
-    steps = np.cumsum(shifts)
+    steps = np.cumsum(_shifts(ids))
     bins = _latest(np.where(ids >= VELOCITY, ids - VELOCITY, -1), _DEFAULT_BIN)
 
     is_note = (ids >= NOTE_ON) & (ids < TIME_SHIFT)
@@ -119,6 +118,28 @@ def decode(ids):
         pitches,
         bins * _BIN_WIDTH + _BIN_WIDTH // 2,
     )
+
+
+def times(ids):
+    """When each event happens; a time shift, where it ends.
+
+    Args:
+        ids: integers (T,), values 0 … 390.
+
+    Returns:
+        float64 (T,), seconds from the start of the performance, in rising order.
+
+    Raises:
+        TypeError: `ids` are not integers.
+        ValueError: an id outside 0 … 390, or more than one dimension.
+    """
+    return np.cumsum(_shifts(check_ids(ids, VOCAB_SIZE))) / STEPS_PER_SECOND
+
+
+def _shifts(ids):
+    """Steps of each event, 0 for what is no time shift."""
+    is_shift = (ids >= TIME_SHIFT) & (ids < VELOCITY)
+    return np.where(is_shift, ids - TIME_SHIFT + 1, 0)
 
 
 def _to_grid(notes):

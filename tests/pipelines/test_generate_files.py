@@ -48,8 +48,20 @@ def draw(folder, *flags):
 def test_an_image_is_drawn_to_its_last_value(folder, capsys):
     drawn = [draw(folder, f"--seed={seed}") for seed in range(3)]
     assert any(image[-1, -1, -1] > 0 for image in drawn)
-    errors = capsys.readouterr().err
-    assert errors.splitlines() == [f"drawing up to {VALUES} tokens"] * 3
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[::2] == [f"drawing up to {VALUES} tokens"] * 3
+    assert all(line.startswith(f"drew {VALUES} tokens in ") for line in lines[1::2])
+
+
+def test_an_image_has_no_end_before_its_last_value(folder):
+    """A model that was never trained would end some of them; no image that it read ever did."""
+    grid = draw(folder, "--samples=5", "--temperature=3", "--top_p=1", "--batch_size=2")
+    assert grid.shape == (SIZE * 2 + 2, SIZE * 3 + 4, 3)
+    alone = [draw(folder, "--temperature=3", "--top_p=1", f"--seed={seed}") for seed in range(5)]
+    for number, image in enumerate(alone):
+        top, left = number // 3 * (SIZE + 2), number % 3 * (SIZE + 2)
+        assert (grid[top : top + SIZE, left : left + SIZE] == image).all()
+        assert image.any((1, 2)).all()
 
 
 def test_a_part_of_an_image_says_so(folder, capsys):
@@ -101,11 +113,16 @@ assert "tensorflow" not in sys.modules
 """
 
 
-@pytest.mark.parametrize(("name", "suffix"), [("images", ".png"), ("music", ".mid")])
+NO_TEXT = "what this run generates is no text: give --output="
+
+
+@pytest.mark.parametrize(
+    ("name", "names"), [("images", "FILE.png"), ("music", "FILE.mid or FILE.wav")]
+)
 @pytest.mark.parametrize("output", [[], ["--output=x.jpg"]])
-def test_a_file_of_another_kind_is_refused(folder, capsys, name, suffix, output):
+def test_a_file_of_another_kind_is_refused(folder, capsys, name, names, output):
     flags = [f"--model_dir={folder / name}", *output]
-    wanted = f"what this run generates is no text: give --output=FILE{suffix}\n"
+    wanted = f"{NO_TEXT}{names}\n"
     # A binding may change what the run is, so all of it has to be read first.
     slow = [*flags, "--gin_bindings=PerceiverARBackbone.num_latents = 4"]
     assert runs.refusal(capsys, generate.main, *slow) == f"error: {wanted}"

@@ -1,0 +1,34 @@
+"""Images in a PNG file."""
+
+import sys
+
+import numpy as np
+
+from pipelines import image_files
+from pipelines.generation.output import Output
+
+
+class ImageOutput(Output):
+    """A PNG file of one image, or of several side by side.
+
+    Args:
+        task: `ShardsTask` of images.
+        path: str.
+    """
+
+    def __init__(self, task, path):
+        self._task, self._path = task, path
+        self._rows = []
+
+    def __exit__(self, kind, error, trace):
+        if error is not None:
+            return
+        values, drawn = len(self._task.positions) - 1, len(self._rows[0]) - 1
+        if drawn < values:
+            part = f"{drawn:,} of {values:,} values of the image"
+            print(f"drew {part}: the rest is black", file=sys.stderr)
+        image_files.write_grid(np.stack([self._task.decode(row) for row in self._rows]), self._path)
+        print(f"wrote {self._path}")
+
+    def add(self, batch):
+        self._rows += [drawn.token_ids for drawn in batch]

@@ -1,0 +1,47 @@
+"""Texts as lines of JSON."""
+
+import json
+import pathlib
+
+from pipelines.command_line import user_errors
+from pipelines.generation.output import Output
+from pipelines.generation.text_stream import TextStream
+
+
+class JsonOutput(Output):
+    """A file with an object a line.
+
+    It holds `prompt`, `seed`, `text`, which is the continuation, `log_prob`, the sum over its
+    tokens under the model itself, and `tokens`, their number. The lines of a batch are there when
+    it is done, whatever happens later.
+
+    Args:
+        decode: function of a list of ids that returns their text; see `TextStream`.
+        path: str.
+    """
+
+    def __init__(self, decode, path):
+        self._decode, self._path = decode, path
+        self._mode = "w"
+
+    def __exit__(self, kind, error, trace):
+        if error is None:
+            print(f"wrote {self._path}")
+
+    def add(self, batch):
+        lines = [json.dumps(self._describe(drawn), ensure_ascii=False) for drawn in batch]
+        with user_errors(OSError), pathlib.Path(self._path).open(self._mode, encoding="utf-8") as f:
+            f.write("".join(f"{line}\n" for line in lines))
+        self._mode = "a"
+
+    def _describe(self, drawn):
+        stream = TextStream(self._decode)
+        prompt = stream.add(drawn.row.token_ids)
+        text = stream.add(drawn.continuation) + stream.end()
+        return {
+            "prompt": prompt,
+            "seed": drawn.seed,
+            "text": text,
+            "log_prob": float(drawn.log_probs.sum(dtype="float64")),
+            "tokens": len(drawn.continuation),
+        }

@@ -1,0 +1,100 @@
+"""A generation from the checkpoint to the files."""
+
+import sys
+
+import keras_perceiver_ar as kpar
+from keras_perceiver_ar.codecs.event_ids import EOS
+from pipelines import checkpoints, configuration
+from pipelines.command_line import user_errors
+from pipelines.configuration import Experiment
+from pipelines.errors import UserError
+from pipelines.generation import batches, prompts
+from pipelines.generation.image_output import ImageOutput
+from pipelines.generation.json_output import JsonOutput
+from pipelines.generation.music_output import MusicOutput
+from pipelines.generation.progress import GenerationProgress
+from pipelines.generation.request import IMAGE, JSON_LINES, MUSIC, TEXT
+from pipelines.generation.text_output import TextOutput
+from pipelines.gin_checks import check_used
+
+
+def generate(model_dir, request, checkpoint=None, bindings=()):
+    """Continues prompts with the newest checkpoint of a run, whose configuration gin has read.
+
+    Args:
+        model_dir: str.
+        request: `Request`.
+        checkpoint: int or None. Step; None is the newest.
+        bindings: gin bindings of the command line, all of which must have an effect.
+
+    Raises:
+        UserError: a prompt that does not fit the context, or a setting out of range.
+    """
+    experiment = configuration.make(Experiment)
+    task = experiment.task
+    kind = prompts.kind_of(task)
+    request.check(kind, task.codec.size if kind == IMAGE else None)
+    model = experiment.make_model()
+    check_used(bindings)
+    checkpoints.restore_weights(model_dir, model, checkpoint)
+    with user_errors(ValueError):
+        sampler = kpar.generation.Sampler(request.temperature, request.top_p)
+    context, positions = model.backbone.max_context, getattr(task, "positions", None)
+    rows = prompts.encode(task, request, context)
+    max_new_tokens = _most(request, kind, rows, context, positions)
+    rows = [row for row in rows for _ in range(request.samples)]
+    if kind != TEXT:
+        of_rows = f" for each of {len(rows):,} rows" if len(rows) > 1 else ""
+        print(f"drawing up to {max_new_tokens:,} tokens{of_rows}", file=sys.stderr)
+    output = _output(task, kind, request)
+    is_text_shown = isinstance(output, TextOutput) and sys.stdout.isatty()
+    progress = GenerationProgress(len(rows) * max_new_tokens, not is_text_shown)
+    with output:
+        with progress:
+            batches.draw(
+                model,
+                rows,
+                request.seed,
+                request.batch_size,
+                max_new_tokens,
+                output,
+                progress,
+                positions=positions,
+                sampler=sampler,
+                num_latents=request.num_latents,
+                # An image has no end among its values, so nothing else may take its place.
+                stop_ids=() if kind == IMAGE else (EOS,),
+            )
+        progress.end()
+
+
+def _most(request, kind, rows, context, positions):
+    """Tokens to draw for each row, at most.
+
+    Raises:
+        UserError: there is no room for as many as were asked for.
+    """
+    longest = max(range(len(rows)), key=lambda index: len(rows[index].token_ids))
+    num_tokens, prompt = len(rows[longest].token_ids), request.prompts[longest]
+    room = context + 1 - num_tokens  # nothing reads the last token
+    if positions is not None:  # which every document has as many of
+        room = min(room, len(positions) - num_tokens)
+    if request.max_new_tokens is None:
+        return min(256, room) if kind == TEXT else room
+    if request.max_new_tokens > room:
+        raise UserError(
+            f"{prompt.name} has {num_tokens} tokens, its start included, and the context of the "
+            f"model is {context}: --max_new_tokens can be at most {room}, "
+            f"got {request.max_new_tokens}"
+        )
+    return request.max_new_tokens
+
+
+def _output(task, kind, request):
+    if kind == IMAGE:
+        return ImageOutput(task, request.output)
+    if kind == MUSIC:
+        return MusicOutput(request.output, request.num_rows)
+    if (request.output or "").endswith(JSON_LINES):
+        return JsonOutput(task.decode, request.output)
+    return TextOutput(task.decode, request.num_rows, request.output)
