@@ -1,6 +1,14 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
 import pytest
 
 from pipelines import generate
+from pipelines.generation.text_output import TextOutput
 from tests.pipelines import runs
 
 PROMPT = "größe 𝄞"
@@ -66,6 +74,124 @@ def test_prompt_and_output_may_be_files(text_run, tmp_path, capsys):
     text = write(capsys, text_run[0], *flags, f"--output={tmp_path / 'text.txt'}")
     assert (tmp_path / "text.txt").read_bytes().decode("utf-8") == text + "\n"
     assert text == write(capsys, text_run[0], f"--prompt={PROMPT}", "--max_new_tokens=9")
+
+
+SAMPLED = ("--max_new_tokens=20", "--top_p=1")
+
+
+def test_several_samples_are_those_of_the_seeds_one_by_one(text_run, capsys):
+    flags = (text_run[0], f"--prompt={PROMPT}", *SAMPLED)
+    one_by_one = [write(capsys, *flags, f"--seed={seed}") for seed in (5, 6, 7)]
+    assert len(set(one_by_one)) == 3
+    wanted = [
+        f"--- {number} of 3, seed {seed} ---\n{text}"
+        for number, seed, text in zip((1, 2, 3), (5, 6, 7), one_by_one)
+    ]
+    assert write(capsys, *flags, "--samples=3", "--batch_size=2", "--seed=5") == "\n".join(wanted)
+
+
+def test_a_file_of_prompts_becomes_one_of_continuations(text_run, tmp_path, capsys):
+    """Of any length, several at once; every line is what it would be alone."""
+    model_dir, model = text_run
+    prompts, output = ["", PROMPT, "a"], tmp_path / "out.jsonl"
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(p) + "\n" for p in prompts))
+    flags = [f"--prompts_file={tmp_path / 'in.jsonl'}", "--samples=2", "--batch_size=4", *SAMPLED]
+    said = write(capsys, model_dir, *flags, "--seed=3", f"--output={output}")
+    assert said == f"wrote {output}"
+    lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert [line["prompt"] for line in lines] == [p for p in prompts for _ in range(2)]
+    assert [line["seed"] for line in lines] == list(range(3, 9))
+    for line in lines:
+        ids = [2, *(byte + 3 for byte in line["prompt"].encode())]
+        wanted = model.generate([ids], 20, sampler="temperature", seed=line["seed"])
+        new = wanted["token_ids"][0, len(ids) : wanted["lengths"][0]]
+        assert line["tokens"] == len(new)
+        assert line["text"] == bytes(int(i) - 3 for i in new if i > 2).decode(errors="replace")
+        assert line["log_prob"] == pytest.approx(np.nansum(wanted["log_probs"]), abs=1e-3)
+
+
+def test_a_file_of_lines_is_printed_one_by_one(text_run, tmp_path, capsys):
+    (tmp_path / "in.txt").write_text("one\ntwo\n")
+    flags = [f"--prompts_file={tmp_path / 'in.txt'}", "--max_new_tokens=1"]
+    text = write(capsys, text_run[0], *flags)
+    assert text.startswith("--- 1 of 2, seed 0 ---\none")
+    assert "\n--- 2 of 2, seed 1 ---\ntwo" in text
+
+
+def test_a_run_ends_with_what_it_took(text_run, capsys):
+    flags = (f"--model_dir={text_run[0]}", "--prompt=abc", "--temperature=0", "--max_new_tokens=7")
+    assert runs.call(generate.main, *flags) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("drew 7 tokens in ")
+    assert "tokens/s); before them, reading 4 tokens of prompts took " in line
+    assert line.endswith(" s") and "s, and compiling " in line
+
+
+def test_ctrl_c_leaves_what_was_written(text_run, capsys, monkeypatch, tmp_path):
+    whole = write(capsys, text_run[0], f"--prompt={PROMPT}", *SAMPLED)
+    see, seen = TextOutput.see, []
+
+    def see_and_interrupt(output, *step):
+        see(output, *step)
+        seen.append(step)
+        if len(seen) == 6:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(TextOutput, "see", see_and_interrupt)
+    output = tmp_path / "cut.txt"
+    flags = (f"--model_dir={text_run[0]}", f"--prompt={PROMPT}", f"--output={output}", *SAMPLED)
+    assert runs.call(generate.main, *flags) == 130
+    out, err = capsys.readouterr()
+    assert err == "interrupted\n" and len(seen) == 6
+    assert out.endswith("\n") and output.read_text(encoding="utf-8") == out
+    assert whole.startswith(out.rstrip("\n\ufffd")) and len(PROMPT) < len(out) < len(whole)
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+from pipelines import command_line, generate
+try:
+    command_line.run(lambda: generate.main(sys.argv[1:]))
+finally:
+    assert "tensorflow" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--prompt_file=empty.txt"], "empty.txt is empty"),
+        (["--prompt_file=latin.txt"], "latin.txt is not UTF-8 (byte 1)"),
+        (["--prompts_file=lines.txt"], "line 2 of lines.txt has 41 tokens and the context of the"),
+        ([f"--prompt={'a' * 40}"], "the prompt has 41 tokens and the context of the model is 40"),
+        (["--output=a.png"], "what this run generates is text: give --output=FILE.txt"),
+        (["--output=none/a.txt"], "--output: there is no folder 'none'"),
+        (["--keep_rows=3"], "--keep_rows is for images"),
+        (["--samples=0"], "--samples: must be an integer ≥ 1, got '0'"),
+    ],
+)
+def test_bad_input_is_refused_at_once(text_run, tmp_path, flags, message):
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "latin.txt").write_bytes(b"a\xe9")
+    (tmp_path / "lines.txt").write_text("a\n" + "a" * 40 + "\n")
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, f"--model_dir={text_run[0]}", *flags]
+    environment = {**os.environ, "PYTHONPATH": str(runs.ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("", 2), done.stderr
+    assert message in runs.error_line(done.stderr)
+
+
+def test_the_same_is_refused_later_where_a_binding_might_change_it(text_run, tmp_path, capsys):
+    (tmp_path / "lines.txt").write_text("a\n" + "a" * 40 + "\n")
+    flags = [f"--model_dir={text_run[0]}", *runs.bind("PerceiverARBackbone.num_latents = 3")]
+    line = runs.refusal(capsys, generate.main, *flags, f"--prompts_file={tmp_path / 'lines.txt'}")
+    assert "line 2 of " in line and "has 41 tokens and the context of the model is 40" in line
+    line = runs.refusal(capsys, generate.main, *flags, "--output=a.png")
+    assert "what this run generates is text" in line
+    (tmp_path / "lines.txt").write_text("a\n" + "a" * 30 + "\n")
+    many = (f"--prompts_file={tmp_path / 'lines.txt'}", "--max_new_tokens=11")
+    line = runs.refusal(capsys, generate.main, *flags, *many)
+    assert "line 2 of " in line and "--max_new_tokens can be at most 10, got 11" in line
 
 
 def test_a_copy_model_speaks_in_numbers(copy_run, capsys):

@@ -105,6 +105,15 @@ def test_time_does_not_drift():
     assert np.abs(decoded["offset"] - notes["offset"]).max() <= 0.005 + 1e-9
 
 
+def test_when_events_happen():
+    ids = codec.encode(performance((0.5, 1.75, 60, 64), (1.0, 2.0, 62, 64)))
+    assert codec.times(ids).tolist() == [0.5, 0.5, 0.5, 1.0, 1.0, 1.75, 1.75, 2.0, 2.0]
+    assert codec.times([2, ON, 1, 0]).tolist() == [0.0] * 4
+    assert codec.times([]).tolist() == []
+    with pytest.raises(ValueError, match="0 … 390, got 391"):
+        codec.times([391])
+
+
 def test_what_a_model_may_sample():
     ids = [
         *(2, OFF + 60, 0),  # start, an end of nothing, padding
