@@ -3,8 +3,11 @@
 import itertools
 import re
 import sys
+import wave
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from keras_perceiver_ar.codecs import event_ids, performance_codec
 from pipelines import image_files, midi_files
@@ -17,6 +20,7 @@ TEXT = """It was a dark and stormy night; the rain fell in torrents, except at o
 when it was checked by a violent gust of wind which swept up the streets, rattling along the
 housetops, and fiercely agitating the scanty flame of the lamps that struggled against the darkness.
 """
+SIZE = 8  # of images
 SMALL = ("CONTEXT = 64", "LATENTS = 16", "STEPS = 2", "PerceiverARBackbone.num_layers = 1")
 
 
@@ -28,7 +32,7 @@ def raw(tmp_path_factory):
         (folder / "books" / split).mkdir(parents=True)
         (folder / "books" / split / "1.txt").write_text(TEXT * 100)
     for split in ("train_64x64", "valid_64x64"):
-        write_images(folder / "images" / split, 3, 64)
+        write_images(folder / "images" / split, 3, SIZE)
     write_music(folder / "maestro")
     return folder
 
@@ -39,12 +43,15 @@ def outputs(raw, repository, tmp_path_factory):
     places = {
         **{f"/path/to/{name}": raw / name for name in ("books", "images", "maestro")},
         "/path/to/a.midi": raw / "maestro/2004/0.midi",
+        "/path/to/a.png": raw / "images/train_64x64/0.png",
+        "--keep_rows=32": "--keep_rows=1",
         **{f"runs/{name}": folder / f"run-{name}" for name in ("shards", "images", "music")},
         "savedmodels/": f"{folder}/exported-",
         "shards/": f"{folder}/",
     }
     extra = {
         "pipelines.prepare tokenizer": ["--vocab_size=300"],
+        "pipelines.prepare --dataset=imagenet64": [f"--image_size={SIZE}"],
         "pipelines.train": [f"--gin_bindings={binding}" for binding in SMALL],
         "pipelines.generate": ["--max_new_tokens=20"],
         "pipelines.benchmark input_pipeline": ["--runs=1", "--batches=1", "--context=64"],
@@ -66,8 +73,9 @@ def test_every_command_runs(outputs):
         "pipelines.prepare tokenizer",
         "pipelines.prepare",
         *["pipelines.prepare inspect"] * 2,
-        *["pipelines.train", "pipelines.generate"] * 3,
-        "pipelines.generate",
+        *["pipelines.train", "pipelines.generate"] * 2,
+        *["pipelines.generate"] * 2,
+        *["pipelines.train", "pipelines.generate", "pipelines.generate"],
         "pipelines.evaluate",
         "savedmodels.export",
         "pipelines.benchmark input_pipeline",
@@ -84,9 +92,16 @@ def test_what_they_print(outputs):
     assert list((folder / "maestro-examples").glob("*.mid"))
 
 
-def test_what_they_draw_and_play(outputs):
+def test_what_they_draw_and_play(raw, outputs):
     folder, _ = outputs
-    assert image_files.read(folder / "run-images/drawn.png", 64).any()
+    assert image_files.read(folder / "run-images/drawn.png", SIZE).any()
+    nine, completed = (Image.open(folder / f"run-images/{n}.png") for n in ("nine", "completed"))
+    assert nine.size == (3 * SIZE + 4,) * 2 and completed.size == (2 * SIZE + 2,) * 2
+    given = np.asarray(Image.open(raw / "images/train_64x64/0.png"))
+    assert (np.asarray(completed)[0, :SIZE] == given[0]).all()
+    with wave.open(str(folder / "run-music/played.wav")) as file:
+        assert file.getframerate() == 44100
+    assert Image.open(folder / "run-music/played.png").size == (800, 500)
     names = [path.name for path in (folder / "run-music").glob("*.mid")]
     assert sorted(names) == ["continued.mid", "played.mid", "served.mid"]
     prompt = midi_files.read(folder / "run-music/continued.mid")[:4]
