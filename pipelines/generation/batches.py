@@ -31,7 +31,9 @@ class Drawn(NamedTuple):
         return np.concatenate([self.row.token_ids, self.continuation])
 
 
-def draw(model, rows, seed, batch_size, max_new_tokens, output, progress, **options):
+def draw(
+    model, rows, seed, batch_size, max_new_tokens, output, progress, positions=None, **options
+):
     """Draws rows batch after batch; the outputs see them as they come.
 
     Args:
@@ -43,23 +45,22 @@ def draw(model, rows, seed, batch_size, max_new_tokens, output, progress, **opti
         max_new_tokens: int. For each row.
         output: `Output`.
         progress: `GenerationProgress`.
-        **options: for `PerceiverARCausalLM.generate`; `positions`, int32 (E, P) or None, are those
-            of every row.
+        positions: int32 (E, P) or None. Those of every row.
+        **options: for `PerceiverARCausalLM.generate`.
 
     Raises:
         UserError: what `generate` refuses.
     """
-    positions = options.pop("positions", None)
     size = math.ceil(len(rows) / math.ceil(len(rows) / batch_size))
     watch = StepWatch(progress.see, output.see)
     for first in range(0, len(rows), size):
         batch = rows[first : first + size]
-        seeds = seed + first + np.arange(size)
+        seeds = [seed + number for number in range(first, first + size)]
         inputs, forced = _inputs(batch + batch[-1:] * (size - len(batch)), positions)
         lengths = inputs["lengths"]
         prompt_tokens = int(lengths[: len(batch)].sum())
         progress.begin(prompt_tokens, len(batch), len(batch) * max_new_tokens)
-        output.begin(batch[0], int(seeds[0]))
+        output.begin(batch[0], seeds[0])
         with user_errors(ValueError), watch:
             result = model.generate(
                 inputs,
@@ -74,7 +75,7 @@ def draw(model, rows, seed, batch_size, max_new_tokens, output, progress, **opti
             new = slice(lengths[index], result["lengths"][index])
             continuation = result["token_ids"][index, new]
             log_probs = result["log_probs"][index, : len(continuation)]
-            done.append(Drawn(row, int(seeds[index]), continuation, log_probs))
+            done.append(Drawn(row, seeds[index], continuation, log_probs))
         progress.end_batch()
         output.add(done)
 

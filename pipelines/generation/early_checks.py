@@ -15,6 +15,8 @@ from pipelines.generation.request import IMAGE, MUSIC, TEXT, check_length
 # By the names that pipelines.checkpoints and pipelines.data.manifest give them.
 _MODEL, _CONFIG, _MANIFEST = "model.json", "operative_config.gin", "manifest.json"
 _KINDS = {"bytes": TEXT, "sentencepiece": TEXT, "image": IMAGE, "performance": MUSIC}
+# Those that pipelines.image_files reads.
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
 _TEXT_TASKS = ("BooksTask", "CopyTask")
 
 
@@ -72,7 +74,10 @@ def check_image(source, size, name):
     try:
         from PIL import Image
 
-        with warnings.catch_warnings(action="ignore"), Image.open(source) as image:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(source, formats=_FORMATS) as image,
+        ):
             shape, mode = image.size, image.mode
     except Exception:  # of any kind, as the bytes will have it
         return

@@ -192,6 +192,9 @@ def test_the_same_is_refused_later_where_a_binding_might_change_it(text_run, tmp
     many = (f"--prompts_file={tmp_path / 'lines.txt'}", "--max_new_tokens=11")
     line = runs.refusal(capsys, generate.main, *flags, *many)
     assert "line 2 of " in line and "--max_new_tokens can be at most 10, got 11" in line
+    for flag, wanted in ((f"--seed={2**70}", "`seed` must be"), ("--top_p=2", "`top_p` must lie")):
+        flags = (f"--model_dir={text_run[0]}", "--prompt=a", flag)
+        assert wanted in runs.refusal(capsys, generate.main, *flags)
 
 
 def test_a_copy_model_speaks_in_numbers(copy_run, capsys):
