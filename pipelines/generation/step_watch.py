@@ -52,7 +52,9 @@ class StepWatch:
         for end in (self._told, self._teller):
             end.setblocking(False)
         self._before = signal.set_wakeup_fd(self._teller.fileno(), warn_on_full_buffer=False)
-        self._handler = signal.signal(signal.SIGINT, self._interrupt)
+        self._handler = signal.getsignal(signal.SIGINT)
+        if self._handler != signal.SIG_IGN:  # as it is in the background of a shell script
+            signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def _interrupt(self, *_):

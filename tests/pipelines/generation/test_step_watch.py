@@ -65,6 +65,16 @@ def test_ctrl_c_before_the_loop_acts_at_once():
         pytest.fail("it waited")
 
 
+def test_ctrl_c_that_is_ignored_stays_ignored():
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with StepWatch(lambda *step: signal.raise_signal(signal.SIGINT)) as watch:
+            assert loop(watch, 5).numpy().tolist() == [10]
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 def test_an_error_of_tensorflow_stays_what_it_is():
     with pytest.raises(tf.errors.InvalidArgumentError), StepWatch():
         tf.debugging.assert_equal(tf.constant(1), tf.constant(2))
