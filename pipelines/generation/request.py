@@ -97,7 +97,7 @@ class Request:
             raise UserError(f"what this run generates is no text: give --output={wanted}")
         folder = os.path.dirname(output)
         if folder and "://" not in output and not os.path.isdir(folder):
-            raise UserError(f"--output: there is no folder {folder!r}: make it first")
+            raise UserError(f"cannot write {output!r}: there is no folder {folder!r}")
 
 
 def check_length(prompt, num_tokens, context):

@@ -165,7 +165,7 @@ finally:
         (["--prompts_file=lines.txt"], "line 2 of lines.txt has 41 tokens and the context of the"),
         ([f"--prompt={'a' * 40}"], "the prompt has 41 tokens and the context of the model is 40"),
         (["--output=a.png"], "what this run generates is text: give --output=FILE.txt"),
-        (["--output=none/a.txt"], "--output: there is no folder 'none'"),
+        (["--output=none/a.txt"], "cannot write 'none/a.txt': there is no folder 'none'"),
         (["--keep_rows=3"], "--keep_rows is for images"),
         (["--samples=0"], "--samples: must be an integer ≥ 1, got '0'"),
     ],

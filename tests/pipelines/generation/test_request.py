@@ -32,7 +32,11 @@ def test_what_goes_together(kind, settings):
         (TEXT, {"prompt_seconds": 1.0}, "--prompt_seconds is for music, .* generates text"),
         (TEXT, {"keep_rows": 1}, "--keep_rows is for images, .* generates text"),
         (TEXT, {"prompt_tokens": 0}, "--prompt_tokens must be an integer ≥ 1, got 0"),
-        (TEXT, {"output": "/no/such/a.txt"}, "--output: there is no folder '/no/such'"),
+        (
+            TEXT,
+            {"output": "/no/such/a.txt"},
+            "cannot write '/no/such/a.txt': there is no folder '/no/such'",
+        ),
         (IMAGE, {}, "is no text: give --output=FILE.png$"),
         (IMAGE, {"output": "a.jpg"}, "give --output=FILE.png$"),
         (IMAGE, {"output": "a.png", "keep_rows": 2}, "--prompt=IMAGE.png and --keep_rows=ROWS"),
