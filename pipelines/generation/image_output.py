@@ -23,10 +23,11 @@ class ImageOutput(Output):
     def __exit__(self, kind, error, trace):
         if error is not None:
             return
-        values, drawn = len(self._task.positions) - 1, len(self._rows[0]) - 1
-        if drawn < values:
-            part = f"{drawn:,} of {values:,} values of the image"
-            print(f"drew {part}: the rest is black", file=sys.stderr)
+        values, drawn = len(self._task.positions) - 1, [len(row) - 1 for row in self._rows]
+        if min(drawn) < values:
+            of = "the image" if len(drawn) == 1 else "an image"
+            most = f"{min(drawn):,}" if min(drawn) == max(drawn) else f"{min(drawn):,} or more"
+            print(f"drew {most} of {values:,} values of {of}: the rest is black", file=sys.stderr)
         image_files.write_grid(np.stack([self._task.decode(row) for row in self._rows]), self._path)
         print(f"wrote {self._path}")
 

@@ -62,8 +62,8 @@ def generate(model_dir, request, checkpoint=None, bindings=()):
                 positions=positions,
                 sampler=sampler,
                 num_latents=request.num_latents,
-                # An image has no end among its values, so nothing else may take its place.
-                stop_ids=() if kind == IMAGE else (EOS,),
+                # An image that ended early would lack values that were given.
+                stop_ids=() if request.keep_rows else (EOS,),
             )
         progress.end()
 

@@ -66,15 +66,16 @@ def test_an_image_is_drawn_to_its_last_value(folder, capsys):
     assert all(line.startswith(f"drew {VALUES} tokens in ") for line in lines[1::2])
 
 
-def test_an_image_has_no_end_before_its_last_value(folder):
-    """A model that was never trained would end some of them; no image that it read ever did."""
-    grid = draw(folder, "--samples=5", "--temperature=3", "--top_p=1", "--batch_size=2")
+def test_several_images_are_those_of_the_seeds_one_by_one(folder, capsys):
+    grid = draw(folder, "--samples=5", "--top_p=1", "--batch_size=2", "--max_new_tokens=40")
     assert grid.shape == (SIZE * 2 + 2, SIZE * 3 + 4, 3)
-    alone = [draw(folder, "--temperature=3", "--top_p=1", f"--seed={seed}") for seed in range(5)]
-    for number, image in enumerate(alone):
-        top, left = number // 3 * (SIZE + 2), number % 3 * (SIZE + 2)
-        assert (grid[top : top + SIZE, left : left + SIZE] == image).all()
-        assert image.any((1, 2)).all()
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "drawing up to 40 tokens for each of 5 rows"
+    assert f" of {VALUES} values of an image: the rest is black" in last
+    for seed in range(5):
+        top, left = seed // 3 * (SIZE + 2), seed % 3 * (SIZE + 2)
+        alone = draw(folder, "--top_p=1", f"--seed={seed}", "--max_new_tokens=40")
+        assert (grid[top : top + SIZE, left : left + SIZE] == alone).all()
 
 
 def test_a_part_of_an_image_says_so(folder, capsys):
@@ -102,6 +103,17 @@ def test_the_rest_of_an_image_is_drawn_whatever_its_order(folder, name, rows):
         assert (image[:rows] == given[:rows]).all()
         assert (image[rows:] != given[rows:]).mean() > 0.9
     assert (first[rows:] != second[rows:]).mean() > 0.9
+
+
+def test_a_completed_image_does_not_end_before_what_is_given(folder, capsys):
+    """Though a model that was never trained, hot, draws an end as soon as any value."""
+    path = folder / "raw-images/train/3.png"
+    flags = [f"--prompt={path}", "--keep_rows=1", "--samples=20", "--top_p=1", "--temperature=100"]
+    grid = draw(folder, *flags, name="own")
+    given = np.asarray(Image.open(path))[0]
+    rows = grid[:: SIZE + 2]
+    assert all((rows[n // 5, n % 5 * (SIZE + 2) :][:SIZE] == given).all() for n in range(20))
+    assert "the rest is black" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["images", "rgb", "own"])
