@@ -25,12 +25,13 @@ DATA = [
     "importlib_resources>=6",
     "tensorflow-text==2.20.1",
 ]
+TENACITY = "tenacity>=9,<10"
 TRAIN = [
     "gin-config==0.5.0",
     "tf-models-official==2.20.0",  # holds `orbit`
     "tf-keras==2.20.1",
     "rich>=13",
-    "tenacity>=9,<10",
+    TENACITY,
     # tf-models-official brings tensorflow-hub, which imports pkg_resources: gone in setuptools 82.
     "setuptools<81",
 ]
@@ -52,7 +53,14 @@ PREPARE = [
 IO = ["tensorflow-io==0.37.1"]
 # Draws what `pipelines.benchmark sweep` measured; the measurements do without.
 BENCHMARK = [MATPLOTLIB]
-SERVE = ["tensorflow==2.20.*", "tensorflow-text==2.20.1", "tensorflow-serving-api==2.20.0"]
+SERVE = [
+    "tensorflow==2.20.*",
+    "tensorflow-text==2.20.1",
+    # The client: the stubs of gRPC, a pool of HTTP connections, and attempts.
+    "tensorflow-serving-api==2.20.0",
+    "urllib3>=2,<3",
+    TENACITY,
+]
 DEV = [
     *TF,
     *JAX,
@@ -64,7 +72,8 @@ DEV = [
     "pytest>=9,<10",
     "pytest-xdist>=3.8,<4",
     "hypothesis>=6.100,<7",
-    "trustme>=1.2,<2",  # certificates of the stand-in for Cloud Storage
+    "trustme>=1.2,<2",  # certificates of the stand-ins for Cloud Storage and TensorFlow Serving
+    "psutil>=7,<8",  # the memory of a server under a storm of requests
     # Below 1.0 a minor release may change the formatting, and with it what `make lint` says.
     "ruff==0.17.*",
     "build>=1.2",

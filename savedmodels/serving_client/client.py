@@ -1,0 +1,283 @@
+"""A model on a server of TensorFlow Serving. B batch, M inputs, T prompt and continuation."""
+
+import contextlib
+import numbers
+
+from savedmodels.serving_client import inputs as reading
+from savedmodels.serving_client import text_stream
+from savedmodels.serving_client.address import Address
+from savedmodels.serving_client.bad_input import BadInput
+from savedmodels.serving_client.retries import Retries
+from savedmodels.serving_client.serving_error import ServingError
+
+MEBIBYTE = 2**20
+
+
+class Client:
+    """A model on a server of TensorFlow Serving, over gRPC or REST. Threads may share it.
+
+    All calls are pure functions of their inputs, so whatever did not come through is asked for
+    again: where the server is not there or overloaded, and where an attempt took too long.
+
+    Args:
+        target: str. `HOST:8500` or `grpcs://HOST:PORT` for gRPC, `http://HOST:8501` or
+            `https://HOST:PORT` for REST.
+        model: str. The name the server knows it by.
+        version: int or None. None is the newest that is loaded, whichever that is at each request.
+        label: str or None. Of a version, instead of its number.
+        timeout: float. Seconds for a call, all attempts and waits included.
+        attempt_timeout: float or None. Seconds for each attempt; None is all that are left.
+        retries: `Retries`.
+        headers: dict of str or None, sent with every request: `{"Authorization": "Bearer …"}`.
+        ca_file: str or None. PEM file of the authorities trusted for https:// and grpcs://.
+        max_message_bytes: int. Of a request, and of an answer.
+        grpc_options: pairs of gRPC's own channel arguments.
+
+    Raises:
+        ValueError: an argument that makes no sense.
+        ImportError: tensorflow-serving-api or urllib3 is not installed.
+    """
+
+    def __init__(
+        self,
+        target,
+        model,
+        *,
+        version=None,
+        label=None,
+        timeout=60.0,
+        attempt_timeout=None,
+        retries=None,
+        headers=None,
+        ca_file=None,
+        max_message_bytes=64 * MEBIBYTE,
+        grpc_options=(),
+    ):
+        address = Address.parse(target)
+        if not isinstance(model, str) or not model:
+            raise ValueError(f"model must be the name of a model, got {model!r}")
+        if version is not None and label is not None:
+            raise ValueError("version and label cannot both be given")
+        if ca_file is not None and not address.is_encrypted:
+            raise ValueError(f"ca_file needs a target of https:// or grpcs://, got {target!r}")
+        for name, seconds in (("timeout", timeout), ("attempt_timeout", attempt_timeout)):
+            _check_seconds(name, seconds, optional=name == "attempt_timeout")
+        self.model, self._timeout, self._attempt_timeout = model, timeout, attempt_timeout
+        self._retries = retries or Retries()
+        arguments = (address, model, version, label, dict(headers or {}), ca_file)
+        if address.is_grpc:
+            from savedmodels.serving_client.grpc_transport import GrpcTransport
+
+            self._transport = GrpcTransport(*arguments, max_message_bytes, tuple(grpc_options))
+        else:
+            from savedmodels.serving_client.rest_transport import RestTransport
+
+            self._transport = RestTransport(*arguments, max_message_bytes)
+
+    @property
+    def endpoint(self):
+        """Where it is asked, as errors name it."""
+        return self._transport.endpoint
+
+    def score(self, token_ids, lengths=None, *, timeout=None):
+        """Log-probability of each input given those before it.
+
+        Args:
+            token_ids: integers (B, M), or B sequences of them, each of its own length.
+            lengths: integers (B,), or None: a row ends at its first 0.
+            timeout: float or None. Seconds, instead of those of the client.
+
+        Returns:
+            dict: `log_probs` float32 (B, M), NaN at the first input and on padding.
+
+        Raises:
+            ServingError: whatever went wrong.
+        """
+        with self._named("score"):
+            token_ids, lengths = reading.read_tokens(token_ids, lengths)
+        return self._predict("score", {"token_ids": token_ids, "lengths": lengths}, timeout)
+
+    def generate(
+        self,
+        token_ids,
+        lengths=None,
+        *,
+        max_new_tokens,
+        seed=0,
+        temperature=1.0,
+        top_p=0.95,
+        timeout=None,
+    ):
+        """Continues prompts until a limit or EOS.
+
+        Args:
+            token_ids, lengths: as for `score`. Prompts begin with SOS, id 2.
+            max_new_tokens: int, or one for each row.
+            seed: int, for rows s, s + 1, …; or one for each row.
+            temperature: float, or one for each row. 0 is greedy.
+            top_p: float, or one for each row. 1 draws from all tokens.
+            timeout: float or None. Seconds, instead of those of the client.
+
+        Returns:
+            dict: `token_ids` int32 (B, T), prompt and continuation, then zeros; `lengths` int32
+            (B,); `log_probs` float32 (B, T), of what was generated, NaN elsewhere.
+
+        Raises:
+            ServingError: whatever went wrong.
+        """
+        with self._named("generate"):
+            token_ids, lengths = reading.read_tokens(token_ids, lengths)
+            sampling = reading.read_sampling(
+                len(token_ids), max_new_tokens, seed, temperature, top_p
+            )
+        inputs = {"token_ids": token_ids, "lengths": lengths, **sampling}
+        return self._predict("generate", inputs, timeout)
+
+    def generate_text(
+        self, text, *, max_new_tokens=256, seed=0, temperature=1.0, top_p=0.95, timeout=None
+    ):
+        """Continues texts, by a model of bytes.
+
+        Args:
+            text: str or bytes, or a sequence of them, (B,).
+            max_new_tokens, seed, temperature, top_p, timeout: as for `generate`, in bytes.
+
+        Returns:
+            dict: `text` list of B str, the continuations alone; `lengths` int32 (B,), their bytes;
+            `log_probs` float32 (B,), their sums.
+
+        Raises:
+            ServingError: whatever went wrong.
+        """
+        with self._named("generate_text"):
+            text = reading.read_text(text)
+            sampling = reading.read_sampling(len(text), max_new_tokens, seed, temperature, top_p)
+        result = self._predict("generate_text", {"text": text, **sampling}, timeout)
+        return {**result, "text": [text.decode("utf-8", "replace") for text in result["text"]]}
+
+    def generate_text_stream(
+        self,
+        text,
+        *,
+        max_new_tokens=256,
+        seed=0,
+        temperature=1.0,
+        top_p=0.95,
+        tokens_at_a_time=16,
+        num_latents=None,
+        timeout=None,
+    ):
+        """Continues one text and hands it over as it comes, some bytes at a time.
+
+        Each request is a call of its own, with the prompt and what came so far. Its draws are
+        those of one long call, as a draw is a function of its seed and its place in the row. Its
+        latents are, while prompt and continuation are no longer than the model's N latents; beyond
+        that a request begins with N of them, where the long call holds from N // 2 to N, and the
+        text may differ. With `num_latents` it does not: each request then begins where the long
+        call held N too, and up to N − N // 2 bytes are generated again.
+
+        Args:
+            text: str or bytes.
+            max_new_tokens, seed, temperature, top_p: as for `generate_text`; one each.
+            tokens_at_a_time: int.
+            num_latents: int or None. N of the model, which makes the text that of one long call.
+            timeout: float or None. Seconds for each request.
+
+        Returns:
+            iterator of str, none of them empty. A character comes when its last byte has.
+
+        Raises:
+            ServingError: whatever went wrong. What was handed over before is not wrong.
+        """
+        with self._named("generate"):
+            if not isinstance(text, str | bytes):
+                raise BadInput("text", f"text must be one str or bytes, got {text!r}")
+            (text,) = reading.read_text(text)
+            for name, value in (
+                ("tokens_at_a_time", tokens_at_a_time),
+                ("num_latents", 1 if num_latents is None else num_latents),
+            ):
+                if reading.read_rows(name, value, 1, "int32") < 1:
+                    raise BadInput(name, f"{name} must be at least 1, got {value}")
+            sampling = {"seed": seed, "temperature": temperature, "top_p": top_p}
+            read = reading.read_sampling(1, max_new_tokens, **sampling)
+
+        def ask(token_ids, limit):
+            answer = self.generate([token_ids], max_new_tokens=limit, **sampling, timeout=timeout)
+            return answer["token_ids"][0, : answer["lengths"][0]].tolist()
+
+        def stream():
+            # Any model answers to `generate`; of one that has no bytes the text would be nonsense.
+            if "generate_text" not in self.metadata(timeout=timeout)["signatures"]:
+                raise self._error("unknown_signature", "the model has none of its name")
+            limit = int(read["max_new_tokens"][0])
+            try:
+                yield from text_stream.stream(ask, text, limit, tokens_at_a_time, num_latents)
+            except text_stream.Changed as error:
+                raise self._error("changed", str(error), "generate") from error
+
+        return stream()
+
+    def metadata(self, *, timeout=None):
+        """What the server knows of the model.
+
+        Returns:
+            dict: `version` int; `signatures` dict by name of `inputs` and `outputs`, each a dict by
+            name of `dtype` str and `shape` list, None where any size will do.
+
+        Raises:
+            ServingError: whatever went wrong.
+        """
+        version, signatures = self._call(self._transport.metadata, timeout)
+        return {"version": version, "signatures": signatures}
+
+    def status(self, *, timeout=None):
+        """Versions of the model that the server knows.
+
+        Returns:
+            list of dict: `version` int, `state` str ("AVAILABLE" answers), `error` str.
+
+        Raises:
+            ServingError: whatever went wrong.
+        """
+        found = self._call(self._transport.status, timeout)
+        return [{"version": v, "state": state, "error": error} for v, state, error in found]
+
+    def close(self):
+        """Closes the connections. Calls of other threads that are under way may fail."""
+        self._transport.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _predict(self, signature, inputs, timeout):
+        outputs = reading.OUTPUTS[signature]
+        return self._call(
+            lambda seconds: self._transport.predict(signature, inputs, outputs, seconds), timeout
+        )
+
+    def _call(self, function, timeout):
+        _check_seconds("timeout", timeout, optional=True)
+        timeout = self._timeout if timeout is None else timeout
+        return self._retries.call(function, timeout, self._attempt_timeout)
+
+    def _error(self, kind, what, signature=None, field=None):
+        return ServingError(kind, what, self.model, self.endpoint, signature, field)
+
+    @contextlib.contextmanager
+    def _named(self, signature):
+        """Says of bad input which model and signature it was meant for."""
+        try:
+            yield
+        except BadInput as error:
+            raise self._error("bad_input", str(error), signature, error.field) from error
+
+
+def _check_seconds(name, seconds, optional):
+    if seconds is None and optional:
+        return
+    if not isinstance(seconds, numbers.Real) or not 0 < seconds < float("inf"):
+        raise ValueError(f"{name} must be a number of seconds above 0, got {seconds!r}")

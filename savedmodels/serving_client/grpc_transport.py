@@ -1,0 +1,158 @@
+"""TensorFlow Serving over gRPC, with the stubs of tensorflow-serving-api."""
+
+import numpy as np
+
+from savedmodels.serving_client.refusals import refusal
+from savedmodels.serving_client.serving_error import ServingError
+
+# A channel that could not connect fails calls at once for a while, up to two minutes by default.
+# The waits between attempts are this client's own.
+_RECONNECT_MS = 100
+
+
+class GrpcTransport:
+    """Calls of one model over one channel, which threads share.
+
+    Args:
+        address: `Address`.
+        model: str.
+        version: int or None.
+        label: str or None.
+        headers: dict of str, sent with every call.
+        ca_file: str or None. PEM file of the authorities trusted, for grpcs://.
+        max_message_bytes: int. Of a request, and of an answer.
+        options: pairs of gRPC's own channel arguments.
+
+    Raises:
+        ImportError: tensorflow-serving-api is not installed.
+        OSError: `ca_file` cannot be read.
+    """
+
+    def __init__(
+        self, address, model, version, label, headers, ca_file, max_message_bytes, options=()
+    ):
+        import grpc
+        from tensorflow_serving.apis import (
+            model_pb2,
+            model_service_pb2_grpc,
+            prediction_service_pb2_grpc,
+        )
+
+        self._grpc, self._model = grpc, model
+        self.endpoint = str(address)
+        self._spec = model_pb2.ModelSpec(name=model)
+        if version is not None:
+            self._spec.version.value = version
+        if label is not None:
+            self._spec.version_label = label
+        self._metadata = [(name.lower(), value) for name, value in headers.items()]
+        options = [
+            ("grpc.max_send_message_length", max_message_bytes),
+            ("grpc.max_receive_message_length", max_message_bytes),
+            ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS),
+            ("grpc.min_reconnect_backoff_ms", _RECONNECT_MS),
+            ("grpc.max_reconnect_backoff_ms", 10 * _RECONNECT_MS),
+            # Or gRPC would ask the proxy of the environment for this machine.
+            ("grpc.enable_http_proxy", int(not address.is_local)),
+            # Channels of one process to one server share a connection otherwise, and its backoff.
+            ("grpc.use_local_subchannel_pool", 1),
+            *options,
+        ]
+        place = f"{address.host}:{address.port}"
+        if address.is_encrypted:
+            roots = None
+            if ca_file is not None:
+                with open(ca_file, "rb") as file:
+                    roots = file.read()
+            credentials = grpc.ssl_channel_credentials(root_certificates=roots)
+            self._channel = grpc.secure_channel(place, credentials, options)
+        else:
+            self._channel = grpc.insecure_channel(place, options)
+        self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
+
+    def predict(self, signature, inputs, outputs, timeout):
+        """Calls a signature.
+
+        Args:
+            signature: str.
+            inputs: dict of arrays; strings are lists of bytes.
+            outputs: dict of the names that are wanted to their types.
+            timeout: float. Seconds.
+
+        Returns:
+            dict of arrays; strings are lists of bytes.
+
+        Raises:
+            ServingError: it failed.
+        """
+        from tensorflow import make_ndarray, make_tensor_proto
+        from tensorflow_serving.apis import predict_pb2
+
+        request = predict_pb2.PredictRequest(model_spec=self._spec)
+        request.model_spec.signature_name = signature
+        for name, value in inputs.items():
+            request.inputs[name].CopyFrom(make_tensor_proto(value))
+        answer = self._call(self._predictions.Predict, request, timeout, signature, inputs)
+        missing = sorted(outputs.keys() - answer.outputs.keys())
+        if missing:
+            raise self._broken(f"the answer lacks {missing}", signature)
+        found = {name: make_ndarray(answer.outputs[name]) for name in outputs}
+        return {
+            name: array.tolist() if array.dtype == np.object_ else array
+            for name, array in found.items()
+        }
+
+    def metadata(self, timeout):
+        """Version that answers, and its signatures: int, dict of `SignatureDef` by name."""
+        from tensorflow_serving.apis import get_model_metadata_pb2
+
+        request = get_model_metadata_pb2.GetModelMetadataRequest(
+            model_spec=self._spec, metadata_field=["signature_def"]
+        )
+        answer = self._call(self._predictions.GetModelMetadata, request, timeout)
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        if not answer.metadata["signature_def"].Unpack(signatures):
+            raise self._broken("the answer lacks the signatures")
+        return answer.model_spec.version.value, {
+            name: {
+                side: {key: _describe(info) for key, info in getattr(definition, side).items()}
+                for side in ("inputs", "outputs")
+            }
+            for name, definition in signatures.signature_def.items()
+        }
+
+    def status(self, timeout):
+        """Versions and their states: list of (int, str, str), the last of which is an error."""
+        from tensorflow_serving.apis import get_model_status_pb2
+
+        request = get_model_status_pb2.GetModelStatusRequest(model_spec=self._spec)
+        answer = self._call(self._models.GetModelStatus, request, timeout)
+        states = get_model_status_pb2.ModelVersionStatus.State
+        return [
+            (item.version, states.Name(item.state), item.status.error_message)
+            for item in answer.model_version_status
+        ]
+
+    def close(self):
+        """Closes the connection; calls under way are cancelled."""
+        self._channel.close()
+
+    def _call(self, method, request, timeout, signature=None, names=()):
+        try:
+            return method(request, timeout=timeout, metadata=self._metadata)
+        except self._grpc.RpcError as error:
+            place = {"model": self._model, "endpoint": self.endpoint, "signature": signature}
+            raise refusal(error.code().name, error.details() or "", names, **place) from error
+
+    def _broken(self, what, signature=None):
+        return ServingError("broken_answer", what, self._model, self.endpoint, signature)
+
+
+def _describe(info):
+    """Type and shape of a `TensorInfo`."""
+    from tensorflow import as_dtype
+
+    shape = info.tensor_shape
+    sizes = [None if dim.size < 0 else dim.size for dim in shape.dim]
+    return {"dtype": as_dtype(info.dtype).name, "shape": None if shape.unknown_rank else sizes}
