@@ -139,7 +139,7 @@ def _check_integers(name, values):
 
 
 def _kind(values):
-    if values.dtype == object or values.dtype.kind in "US":
-        first = values.reshape(-1)[0] if values.size else values
-        return f"{type(first).__name__} {first!r}"
-    return str(values.dtype)
+    if values.dtype.kind in "biufc" or not values.size:
+        return str(values.dtype)
+    first = values.reshape(-1).tolist()[0]
+    return f"{type(first).__name__} {first!r}"

@@ -48,7 +48,7 @@ class RestTransport:
         max_message_bytes: int. Of a request, and of an answer.
 
     Raises:
-        OSError: `ca_file` cannot be read.
+        OSError, ValueError: `ca_file` cannot be read, or is none.
     """
 
     def __init__(self, address, model, version, label, headers, ca_file, max_message_bytes):
@@ -64,7 +64,8 @@ class RestTransport:
             options["ssl_context"] = context = urllib3.util.create_urllib3_context()
             context.load_default_certs()
             if ca_file is not None:
-                context.load_verify_locations(ca_file)
+                with open(ca_file, encoding="ascii") as file:
+                    context.load_verify_locations(cadata=file.read())
         proxy = None
         if not (address.is_local or urllib.request.proxy_bypass(address.host)):
             proxy = urllib.request.getproxies().get(address.scheme)
@@ -95,8 +96,9 @@ class RestTransport:
         answer = self._call("POST", ":predict", timeout, signature, body, inputs)
         try:
             found = answer["outputs"]
-            if len(outputs) == 1:  # which goes without its name
-                found = dict.fromkeys(outputs, found)
+            if not isinstance(found, dict):  # a single one comes without its name
+                (name,) = outputs
+                found = {name: found}
             return {name: _from_json(found[name], dtype) for name, dtype in outputs.items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._broken(f"the answer lacks something ({error!r})", signature) from error

@@ -15,7 +15,7 @@ def _start(name, versions):
     return StandIn(name, versions).__enter__()
 
 
-_Manager.register("start", _start, exposed=["targets", "process"])
+_Manager.register("start_stand_in", _start, exposed=["targets", "process"])
 
 
 @contextlib.contextmanager
@@ -23,4 +23,4 @@ def serve(name, versions):
     """Starts a `StandIn` and yields a handle with its methods `targets` and `process`."""
     # Not forked: TensorFlow's threads would not survive it.
     with _Manager(ctx=multiprocessing.get_context("spawn")) as manager:
-        yield manager.start(name, versions)
+        yield manager.start_stand_in(name, versions)

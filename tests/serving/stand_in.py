@@ -7,8 +7,10 @@ tested against this has not been run on TensorFlow Serving.
 """
 
 import concurrent.futures
+import contextlib
 import http.server
 import os
+import socket
 import threading
 
 import grpc
@@ -82,6 +84,7 @@ class StandIn:
         self._grpc.stop(0).wait()
         self._rest.shutdown()
         self._rest.server_close()
+        self._rest.cut()
 
     def targets(self):
         """Targets for the client, by protocol: dict of str."""
@@ -100,6 +103,24 @@ class _RestServer(http.server.ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._open = set()
+
+    def process_request(self, request, client_address):
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def cut(self):
+        """Ends the connections that are open."""
+        for request in list(self._open):
+            with contextlib.suppress(OSError):  # it has just ended by itself
+                request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request, client_address):
         pass  # a caller went away

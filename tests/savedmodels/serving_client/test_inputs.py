@@ -1,0 +1,49 @@
+"""Reading of inputs; what is refused is in tests/savedmodels/test_client.py."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_perceiver_ar.generation.arguments import read_prompts, row_seeds
+from savedmodels.serving_client import inputs
+
+ROWS = st.lists(st.lists(st.integers(1, 258), min_size=1, max_size=9), min_size=1, max_size=4)
+
+
+@given(rows=ROWS)
+def test_ragged_rows_are_padded(rows):
+    token_ids, lengths = inputs.read_tokens(rows)
+    assert token_ids.dtype == lengths.dtype == np.int32
+    assert lengths.tolist() == [len(row) for row in rows]
+    assert token_ids.shape == (len(rows), max(lengths))
+    for row, padded in zip(rows, token_ids):
+        assert padded[: len(row)].tolist() == row and not padded[len(row) :].any()
+
+
+@given(rows=st.lists(st.lists(st.integers(0, 3), min_size=5, max_size=5), min_size=1, max_size=4))
+def test_a_row_ends_where_it_does_in_keras(rows):
+    rows = np.array(rows)
+    rows[:, 0] = 2  # an empty prompt is refused there, and by the server
+    wanted = read_prompts({"token_ids": rows}, 259)
+    for found, value in zip(inputs.read_tokens(rows), wanted):
+        np.testing.assert_array_equal(found, value)
+
+
+@given(seed=st.integers(-(2**31), 2**31 - 1), batch=st.integers(1, 5))
+def test_seeds_are_those_of_keras(seed, batch):
+    np.testing.assert_array_equal(inputs.read_seeds(seed, batch), row_seeds(seed, batch))
+    seeds = [seed] * batch
+    np.testing.assert_array_equal(inputs.read_seeds(seeds, batch), row_seeds(seeds, batch))
+
+
+def test_numbers_of_numpy_and_of_python_will_do():
+    for value in (3, np.int64(3), np.uint8(3), [3, 3], np.array([3, 3], np.int16)):
+        found = inputs.read_rows("max_new_tokens", value, 2, np.int32)
+        assert found.tolist() == [3, 3] and found.dtype == np.int32
+    for value in (1, 0.5, np.float64(0.5), [1, 0.5]):
+        assert inputs.read_rows("top_p", value, 2, np.float32).dtype == np.float32
+
+
+def test_texts_become_bytes():
+    assert inputs.read_text("ö") == ["ö".encode()]
+    assert inputs.read_text([b"\xff", "a", np.str_("b")]) == [b"\xff", b"a", b"b"]
