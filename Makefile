@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-slow test-combinations test-kills test-tpu-compile tpu-table parity lint format demo check-tpu-requirements wheel clean
+.PHONY: help test test-slow test-combinations test-kills test-storm test-tpu-compile tpu-table parity lint format demo check-tpu-requirements wheel clean
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
@@ -13,7 +13,7 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check
 PYTEST := $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=5
 
 # TensorFlow's start-up notes would bury what a target has to say.
-test test-slow test-combinations test-kills test-tpu-compile demo: export TF_CPP_MIN_LOG_LEVEL := 3
+test test-slow test-combinations test-kills test-storm test-tpu-compile demo: export TF_CPP_MIN_LOG_LEVEL := 3
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
@@ -69,6 +69,10 @@ test-combinations: $(READY) ## run the model in every pair of its options, on bo
 
 test-kills: $(READY) ## kill training, and what reads batches, twenty times each (ten minutes; test-slow kills less)
 	@KERAS_BACKEND=tensorflow PERCEIVER_AR_KILLS=20 $(PYTEST) tests/distribution/test_kills.py tests/pipelines/data/test_order_of_processes.py
+
+# One process, as what it prints of rates and memory is what it is run for.
+test-storm: $(READY) ## ask a served model 2,000 things at once (a minute; test-slow asks fewer)
+	@KERAS_BACKEND=tensorflow PERCEIVER_AR_STORM=2000 $(PYTHON) -m pytest -q -s tests/serving/test_storm.py
 
 test-tpu-compile: $(READY) ## compile tiny steps with the real TPU compiler (4 GB the first time; some minutes)
 	@$(PYTHON) -m pipelines.compile_tpu.environments

@@ -2,6 +2,7 @@
 
 import contextlib
 import numbers
+import ssl
 
 from savedmodels.serving_client import inputs as reading
 from savedmodels.serving_client import text_stream
@@ -35,6 +36,7 @@ class Client:
 
     Raises:
         ValueError: an argument that makes no sense.
+        OSError: `ca_file` cannot be read.
         ImportError: tensorflow-serving-api or urllib3 is not installed.
     """
 
@@ -64,7 +66,8 @@ class Client:
             _check_seconds(name, seconds, optional=name == "attempt_timeout")
         self.model, self._timeout, self._attempt_timeout = model, timeout, attempt_timeout
         self._retries = retries or Retries()
-        arguments = (address, model, version, label, dict(headers or {}), ca_file)
+        authorities = None if ca_file is None else _read_authorities(ca_file)
+        arguments = (address, model, version, label, dict(headers or {}), authorities)
         if address.is_grpc:
             from savedmodels.serving_client.grpc_transport import GrpcTransport
 
@@ -274,6 +277,19 @@ class Client:
             yield
         except BadInput as error:
             raise self._error("bad_input", str(error), signature, error.field) from error
+
+
+def _read_authorities(ca_file):
+    """PEM text of a file of certificates."""
+    try:
+        with open(ca_file, encoding="ascii") as file:
+            text = file.read()
+        ssl.create_default_context().load_verify_locations(cadata=text)
+    except (UnicodeDecodeError, ssl.SSLError) as error:
+        raise ValueError(
+            f"ca_file must be a PEM file of certificates, {ca_file} is none"
+        ) from error
+    return text
 
 
 def _check_seconds(name, seconds, optional):

@@ -19,17 +19,16 @@ class GrpcTransport:
         version: int or None.
         label: str or None.
         headers: dict of str, sent with every call.
-        ca_file: str or None. PEM file of the authorities trusted, for grpcs://.
+        authorities: str or None. PEM of those that are trusted, for grpcs://.
         max_message_bytes: int. Of a request, and of an answer.
         options: pairs of gRPC's own channel arguments.
 
     Raises:
         ImportError: tensorflow-serving-api is not installed.
-        OSError: `ca_file` cannot be read.
     """
 
     def __init__(
-        self, address, model, version, label, headers, ca_file, max_message_bytes, options=()
+        self, address, model, version, label, headers, authorities, max_message_bytes, options=()
     ):
         import grpc
         from tensorflow_serving.apis import (
@@ -60,10 +59,7 @@ class GrpcTransport:
         ]
         place = f"{address.host}:{address.port}"
         if address.is_encrypted:
-            roots = None
-            if ca_file is not None:
-                with open(ca_file, "rb") as file:
-                    roots = file.read()
+            roots = authorities and authorities.encode()
             credentials = grpc.ssl_channel_credentials(root_certificates=roots)
             self._channel = grpc.secure_channel(place, credentials, options)
         else:
@@ -120,6 +116,7 @@ class GrpcTransport:
                 for side in ("inputs", "outputs")
             }
             for name, definition in signatures.signature_def.items()
+            if not name.startswith("__")  # what TensorFlow itself runs when it loads a model
         }
 
     def status(self, timeout):

@@ -44,14 +44,11 @@ class RestTransport:
         version: int or None.
         label: str or None.
         headers: dict of str, sent with every call.
-        ca_file: str or None. PEM file of the authorities trusted, for https://.
+        authorities: str or None. PEM of those that are trusted, for https://.
         max_message_bytes: int. Of a request, and of an answer.
-
-    Raises:
-        OSError, ValueError: `ca_file` cannot be read, or is none.
     """
 
-    def __init__(self, address, model, version, label, headers, ca_file, max_message_bytes):
+    def __init__(self, address, model, version, label, headers, authorities, max_message_bytes):
         self._model, self._most = model, max_message_bytes
         self._headers = {"Content-Type": "application/json", **headers}
         self.endpoint = f"{address}/v1/models/{urllib.parse.quote(model, safe='')}"
@@ -63,9 +60,8 @@ class RestTransport:
         if address.is_encrypted:
             options["ssl_context"] = context = urllib3.util.create_urllib3_context()
             context.load_default_certs()
-            if ca_file is not None:
-                with open(ca_file, encoding="ascii") as file:
-                    context.load_verify_locations(cadata=file.read())
+            if authorities is not None:
+                context.load_verify_locations(cadata=authorities)
         proxy = None
         if not (address.is_local or urllib.request.proxy_bypass(address.host)):
             proxy = urllib.request.getproxies().get(address.scheme)
@@ -114,6 +110,7 @@ class RestTransport:
                     for side in ("inputs", "outputs")
                 }
                 for name, definition in signatures.items()
+                if not name.startswith("__")  # what TensorFlow itself runs when it loads a model
             }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._broken(f"the answer lacks something ({error!r})") from error

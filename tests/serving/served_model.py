@@ -67,11 +67,8 @@ class _Version:
         saved = saved_model_pb2.SavedModel()
         with tf.io.gfile.GFile(f"{path}/saved_model.pb", "rb") as file:
             saved.ParseFromString(file.read())
-        self.signatures = {
-            name: definition
-            for name, definition in saved.meta_graphs[0].signature_def.items()
-            if name in self._loaded.signatures
-        }
+        # With `__saved_model_init_op`, which metadata tell of too.
+        self.signatures = dict(saved.meta_graphs[0].signature_def)
 
     def run(self, signature, inputs):
         """Outputs of a signature: dict of arrays.
@@ -84,7 +81,7 @@ class _Version:
             Refusal: what the request lacks or holds too much, or what an op says.
         """
         signature = signature or DEFAULT_SIGNATURE
-        if signature not in self.signatures:
+        if signature not in self._loaded.signatures:
             message = f'Serving signature key "{signature}" not found.'
             raise Refusal("FAILED_PRECONDITION", message)
         wanted = self.signatures[signature].inputs
