@@ -1,11 +1,9 @@
 """A model on a server of TensorFlow Serving. B batch, M inputs, T prompt and continuation."""
 
 import contextlib
-import numbers
-import ssl
 
 from savedmodels.serving_client import inputs as reading
-from savedmodels.serving_client import text_stream
+from savedmodels.serving_client import settings, text_stream
 from savedmodels.serving_client.address import Address
 from savedmodels.serving_client.bad_input import BadInput
 from savedmodels.serving_client.retries import Retries
@@ -56,18 +54,17 @@ class Client:
         grpc_options=(),
     ):
         address = Address.parse(target)
-        if not isinstance(model, str) or not model:
-            raise ValueError(f"model must be the name of a model, got {model!r}")
-        if version is not None and label is not None:
-            raise ValueError("version and label cannot both be given")
+        settings.check_model(model, version, label)
+        settings.check_integer("max_message_bytes", max_message_bytes, 1, 2**31 - 1)
         if ca_file is not None and not address.is_encrypted:
             raise ValueError(f"ca_file needs a target of https:// or grpcs://, got {target!r}")
         for name, seconds in (("timeout", timeout), ("attempt_timeout", attempt_timeout)):
-            _check_seconds(name, seconds, optional=name == "attempt_timeout")
+            settings.check_seconds(name, seconds, optional=name == "attempt_timeout")
         self.model, self._timeout, self._attempt_timeout = model, timeout, attempt_timeout
         self._retries = retries or Retries()
-        authorities = None if ca_file is None else _read_authorities(ca_file)
-        arguments = (address, model, version, label, dict(headers or {}), authorities)
+        authorities = None if ca_file is None else settings.read_authorities(ca_file)
+        headers = settings.read_headers(headers or {})
+        arguments = (address, model, version, label, headers, authorities)
         if address.is_grpc:
             from savedmodels.serving_client.grpc_transport import GrpcTransport
 
@@ -263,7 +260,7 @@ class Client:
         )
 
     def _call(self, function, timeout):
-        _check_seconds("timeout", timeout, optional=True)
+        settings.check_seconds("timeout", timeout, optional=True)
         timeout = self._timeout if timeout is None else timeout
         return self._retries.call(function, timeout, self._attempt_timeout)
 
@@ -277,23 +274,3 @@ class Client:
             yield
         except BadInput as error:
             raise self._error("bad_input", str(error), signature, error.field) from error
-
-
-def _read_authorities(ca_file):
-    """PEM text of a file of certificates."""
-    try:
-        with open(ca_file, encoding="ascii") as file:
-            text = file.read()
-        ssl.create_default_context().load_verify_locations(cadata=text)
-    except (UnicodeDecodeError, ssl.SSLError) as error:
-        raise ValueError(
-            f"ca_file must be a PEM file of certificates, {ca_file} is none"
-        ) from error
-    return text
-
-
-def _check_seconds(name, seconds, optional):
-    if seconds is None and optional:
-        return
-    if not isinstance(seconds, numbers.Real) or not 0 < seconds < float("inf"):
-        raise ValueError(f"{name} must be a number of seconds above 0, got {seconds!r}")

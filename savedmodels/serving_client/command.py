@@ -80,8 +80,8 @@ def _read_headers(lines):
     headers = {}
     for line in lines:
         name, colon, value = line.partition(":")
-        if not colon or not name.strip():
-            raise UserError(f"--header must be 'NAME: VALUE', got {line!r}")
+        if not colon:
+            raise UserError("--header must be 'NAME: VALUE', got one without a colon")
         headers[name.strip()] = value.strip()
     return headers
 

@@ -48,8 +48,8 @@ class GrpcTransport:
         options = [
             ("grpc.max_send_message_length", max_message_bytes),
             ("grpc.max_receive_message_length", max_message_bytes),
+            # Not `min_`, which is the time that a connection may take to be made as well.
             ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS),
-            ("grpc.min_reconnect_backoff_ms", _RECONNECT_MS),
             ("grpc.max_reconnect_backoff_ms", 10 * _RECONNECT_MS),
             # Or gRPC would ask the proxy of the environment for this machine.
             ("grpc.enable_http_proxy", int(not address.is_local)),

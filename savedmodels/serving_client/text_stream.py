@@ -74,7 +74,11 @@ def stream(ask, text, limit, tokens_at_a_time, num_latents):
     prompt, last = len(row), False
     while not last:
         begin = restart(prompt, len(row), num_latents)
-        end = min(len(row) + tokens_at_a_time, prompt + limit)
+        end = len(row) + tokens_at_a_time
+        # Not beyond the next restart: what comes after it would be drawn again from another
+        # beginning, whose logits are the same but for rounding.
+        following = restart(prompt, end, num_latents)
+        end = min(following if following > len(row) else end, prompt + limit)
         answer = ask(row[:begin], end - begin)
         if answer[: len(row)] != row:
             raise Changed(

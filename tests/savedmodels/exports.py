@@ -14,9 +14,9 @@ PROMPTS = ("größe 𝄞", "", "a", "plain words")
 SCRIPT = runs.ROOT / "savedmodels" / "try_plain.py"
 
 
-def export_text(folder):
-    """Model and version path of an exported model of bytes with a context of 40."""
-    flags = runs.text_flags(runs.write_books(folder / "books"), "CONTEXT = 40")
+def export_text(folder, context=40):
+    """Model and version path of an exported model of bytes."""
+    flags = runs.text_flags(runs.write_books(folder / "books"), f"CONTEXT = {context}")
     model = runs.save_untrained(folder / "run", flags, step=7, scale=0.5)
     return model, _export(folder)
 

@@ -57,14 +57,18 @@ def test_status(flags, capsys):
         (["--temperature=-1", "--max_new_tokens=5"], "temperature must be a finite number"),
         (["--seed=2147483648"], "seed must fit 32 bits"),
         (["--version=1", "--label=x"], "version and label cannot both be given"),
-        (["--header=Authorization"], "--header must be 'NAME: VALUE', got 'Authorization'"),
+        (["--header=secret"], "--header must be 'NAME: VALUE', got one without a colon"),
+        (["--header=a b: secret"], "name of a header must be letters, digits, _.-, got 'a b'"),
+        (["--header=X-Token: a\nsecret"], "the header X-Token must be printable ASCII"),
+        (["--header=X-Token: ö"], "the header X-Token must be printable ASCII"),
         (["--stream", "--tokens_at_a_time=0"], "must be an integer ≥ 1"),
         (["--stream", "--top_p=7"], "top_p must lie in 0 … 1"),
         (["--prompt=\ud800"], "half a surrogate pair"),
     ],
 )
 def test_bad_input_is_one_line(flags, capsys, wrong, said):
-    assert said in runs.refusal(capsys, command.main, *flags, *wrong)
+    line = runs.refusal(capsys, command.main, *flags, *wrong)
+    assert said in line and "secret" not in line
 
 
 def test_a_missing_file_of_authorities(capsys, tmp_path):

@@ -73,6 +73,18 @@ def test_nobody_listens(scheme):
     assert target in str(error) and "refused" in str(error)
 
 
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_somebody_listens_and_says_nothing(scheme):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        target = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
+        with Client(target, "books", retries=AT_ONCE) as client:
+            error = failure(lambda: client.score(ROW, timeout=0.5))
+    # A connection that takes its time is not given up before the deadline.
+    assert error.kind == "timeout" and error.attempts == 1
+
+
 @pytest.mark.parametrize("target", ["nobody.invalid:8500", "http://nobody.invalid:8501"])
 def test_a_host_that_does_not_exist(target):
     with Client(target, "books", retries=AT_ONCE) as client:

@@ -1,6 +1,7 @@
 """Streams against a model that is imitated here: what it draws depends on the latents it holds."""
 
 import hashlib
+import itertools
 
 import pytest
 from hypothesis import given
@@ -77,6 +78,19 @@ def test_what_is_drawn_again_is_less_than_the_latents(num_latents, prompt, new):
     length = prompt + new
     begin = text_stream.restart(prompt, length, num_latents)
     assert prompt <= begin <= length and length - begin <= num_latents - num_latents // 2
+
+
+@given(**STREAMS)
+def test_what_is_drawn_again_comes_from_where_it_came_from(text, limit, pace, num_latents, ends):
+    asked, ask = [], model(num_latents, ends)
+
+    def note(row, number):
+        asked.append((len(row), number))
+        return ask(row, number)
+
+    join(note, text, limit, pace, num_latents)
+    for (begin, number), (following, _) in itertools.pairwise(asked):
+        assert following in (begin, begin + number)
 
 
 def test_requests_grow_and_are_cut_at_the_limit():
