@@ -6,6 +6,7 @@ from savedmodels.serving_client import inputs as reading
 from savedmodels.serving_client import settings, text_stream
 from savedmodels.serving_client.address import Address
 from savedmodels.serving_client.bad_input import BadInput
+from savedmodels.serving_client.changed import Changed
 from savedmodels.serving_client.retries import Retries
 from savedmodels.serving_client.serving_error import ServingError
 
@@ -213,7 +214,7 @@ class Client:
             limit = int(read["max_new_tokens"][0])
             try:
                 yield from text_stream.stream(ask, text, limit, tokens_at_a_time, num_latents)
-            except text_stream.Changed as error:
+            except Changed as error:
                 raise self._error("changed", str(error), "generate") from error
 
         return stream()

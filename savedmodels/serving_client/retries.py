@@ -1,6 +1,7 @@
 """How often a call is tried, and how long it waits in between."""
 
 import dataclasses
+import logging
 import time
 
 import tenacity
@@ -9,6 +10,7 @@ from savedmodels.serving_client.serving_error import ServingError
 
 # gRPC and urllib3 take no time-out of nothing.
 _LEAST = 0.001
+_LOG = logging.getLogger("savedmodels.client")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Retries:
             wait=tenacity.wait_random_exponential(
                 multiplier=self.first_wait, max=self.longest_wait
             ),
+            before_sleep=_tell,
             reraise=True,
         )
         try:
@@ -65,3 +68,8 @@ class Retries:
         except ServingError as error:
             error.attempts, error.seconds = attempts, time.monotonic() - began
             raise
+
+
+def _tell(state):
+    """To whoever turns on the log: each failure that is got over leaves a line."""
+    _LOG.info("%s; again in %.1f s", state.outcome.exception(), state.upcoming_sleep)

@@ -7,6 +7,8 @@ latent for each new input until N are held, then starts again with N // 2 of the
 
 import codecs
 
+from savedmodels.serving_client.changed import Changed
+
 SOS, EOS, NUM_RESERVED = 2, 1, 3  # as in `keras_perceiver_ar.codecs.byte_codec`
 
 
@@ -35,25 +37,6 @@ def restart(prompt, length, num_latents):
     return full + (length - full) // period * period
 
 
-class TextDecoder:
-    """Text of ids that come in pieces; a character comes with its last byte."""
-
-    def __init__(self):
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def decode(self, token_ids, last):
-        """Whole characters: list of ids, whether they are the last → str.
-
-        Reserved ids are dropped, and bytes that are no UTF-8 become U+FFFD.
-        """
-        data = bytes(i - NUM_RESERVED for i in token_ids if i >= NUM_RESERVED)
-        return self._decoder.decode(data, last)
-
-
-class Changed(Exception):
-    """The server draws other tokens than it did before."""
-
-
 def stream(ask, text, limit, tokens_at_a_time, num_latents):
     """Asks for a continuation in pieces.
 
@@ -65,12 +48,13 @@ def stream(ask, text, limit, tokens_at_a_time, num_latents):
         num_latents: int or None. As for `restart`.
 
     Yields:
-        str, none of them empty.
+        str, none of them empty. A character comes with its last byte; reserved ids are dropped, and
+        bytes that are no UTF-8 become U+FFFD.
 
     Raises:
         Changed: the events that were asked for again have become others.
     """
-    row, decoder = encode(text), TextDecoder()
+    row, decoder = encode(text), codecs.getincrementaldecoder("utf-8")("replace")
     prompt, last = len(row), False
     while not last:
         begin = restart(prompt, len(row), num_latents)
@@ -87,6 +71,6 @@ def stream(ask, text, limit, tokens_at_a_time, num_latents):
             )
         new, row = answer[len(row) :], answer
         last = len(row) < end or end == prompt + limit or EOS in new
-        piece = decoder.decode(new, last)
+        piece = decoder.decode(bytes(i - NUM_RESERVED for i in new if i >= NUM_RESERVED), last)
         if piece:
             yield piece

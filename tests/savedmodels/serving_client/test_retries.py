@@ -24,6 +24,14 @@ def test_what_may_pass_is_tried_again():
     assert seconds == sorted(seconds, reverse=True) and seconds[0] <= 60.0  # of one deadline
 
 
+def test_what_is_got_over_is_in_the_log(caplog):
+    function, _ = failing(["not_there", "overloaded"])
+    with caplog.at_level("INFO", "savedmodels.client"):
+        Retries(4, first_wait=0).call(function, 60.0)
+    first, second = caplog.messages
+    assert "'books'" in first and "the server runs" in first and "again in 0.0 s" in second
+
+
 def test_an_attempt_has_its_own_time_within_that_of_the_call():
     function, seconds = failing(["timeout"])
     Retries(2, first_wait=0).call(function, 60.0, 5.0)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from keras_perceiver_ar.codecs import byte_codec
 from keras_perceiver_ar.generation.cached_steps import refill_size
 from savedmodels.serving_client import text_stream
+from savedmodels.serving_client.changed import Changed
 
 
 def model(num_latents, ends=False):
@@ -140,5 +141,5 @@ def test_other_tokens_than_before_are_told():
     rows = iter([[2, 70, 71], [2, 70, 99, 72]])
     pieces = text_stream.stream(lambda row, limit: next(rows), b"", 9, 2, 1)
     assert next(pieces) == "CD"
-    with pytest.raises(text_stream.Changed, match="drawn again"):
+    with pytest.raises(Changed, match="drawn again"):
         next(pieces)
