@@ -149,7 +149,11 @@ class RestTransport:
             raise self._broken(f"no JSON came but {data[:80]!r}", signature) from error
 
     def _exchange(self, method, url, body, timeout):
-        """Status and body of an answer; None is a body that is too large."""
+        """Status and body of an answer; None is a body that is too large.
+
+        The deadline holds for connecting, for the wait and for the body. Headers that come byte by
+        byte would outlast it.
+        """
         deadline = time.monotonic() + timeout
         response = self._pool.request(
             method,
