@@ -2,6 +2,8 @@
 
 import contextlib
 
+import numpy as np
+
 from savedmodels.serving_client import inputs as reading
 from savedmodels.serving_client import settings, text_stream
 from savedmodels.serving_client.address import Address
@@ -96,7 +98,8 @@ class Client:
         """
         with self._named("score"):
             token_ids, lengths = reading.read_tokens(token_ids, lengths)
-        return self._predict("score", {"token_ids": token_ids, "lengths": lengths}, timeout)
+        inputs = {"token_ids": token_ids, "lengths": lengths}
+        return self._predict("score", inputs, timeout, token_ids.shape[1])
 
     def generate(
         self,
@@ -132,7 +135,8 @@ class Client:
                 len(token_ids), max_new_tokens, seed, temperature, top_p
             )
         inputs = {"token_ids": token_ids, "lengths": lengths, **sampling}
-        return self._predict("generate", inputs, timeout)
+        width = int((lengths.astype(int) + sampling["max_new_tokens"]).max())
+        return self._predict("generate", inputs, timeout, width)
 
     def generate_text(
         self, text, *, max_new_tokens=256, seed=0, temperature=1.0, top_p=0.95, timeout=None
@@ -175,7 +179,9 @@ class Client:
         latents are, while prompt and continuation are no longer than the model's N latents; beyond
         that a request begins with N of them, where the long call holds from N // 2 to N, and the
         text may differ. With `num_latents` it does not: each request then begins where the long
-        call held N too, and up to N − N // 2 bytes are generated again.
+        call held N too, and up to N − N // 2 bytes are generated again. A model of pieces of words
+        is asked for the text from its beginning each time, half as long again; its text is always
+        that of one long call.
 
         Args:
             text: str or bytes.
@@ -190,7 +196,7 @@ class Client:
         Raises:
             ServingError: whatever went wrong. What was handed over before is not wrong.
         """
-        with self._named("generate"):
+        with self._named("generate_text"):
             if not isinstance(text, str | bytes):
                 raise BadInput("text", f"text must be one str or bytes, got {text!r}")
             (text,) = reading.read_text(text)
@@ -205,17 +211,20 @@ class Client:
 
         def ask(token_ids, limit):
             answer = self.generate([token_ids], max_new_tokens=limit, **sampling, timeout=timeout)
-            return answer["token_ids"][0, : answer["lengths"][0]].tolist()
+            row = answer["token_ids"][0, : answer["lengths"][0]].tolist()
+            return row, float(answer["log_probs"][0, len(token_ids) : len(row)].sum())
+
+        def ask_text(limit):
+            answer = self.generate_text(text, max_new_tokens=limit, **sampling, timeout=timeout)
+            return [answer[name][0] for name in ("text", "lengths", "log_probs")]
 
         def stream():
-            # Any model answers to `generate`; of one that has no bytes the text would be nonsense.
-            if "generate_text" not in self.metadata(timeout=timeout)["signatures"]:
-                raise self._error("unknown_signature", "the model has none of its name")
             limit = int(read["max_new_tokens"][0])
+            arguments = (text, limit, tokens_at_a_time, num_latents)
             try:
-                yield from text_stream.stream(ask, text, limit, tokens_at_a_time, num_latents)
+                yield from text_stream.stream(ask, ask_text, *arguments)
             except Changed as error:
-                raise self._error("changed", str(error), "generate") from error
+                raise self._error("changed", str(error)) from error
 
         return stream()
 
@@ -254,11 +263,16 @@ class Client:
     def __exit__(self, *_):
         self.close()
 
-    def _predict(self, signature, inputs, timeout):
+    def _predict(self, signature, inputs, timeout, width=None):
         outputs = reading.OUTPUTS[signature]
-        return self._call(
+        found = self._call(
             lambda seconds: self._transport.predict(signature, inputs, outputs, seconds), timeout
         )
+        # A server that batches makes rows as wide as the widest of all the requests in a batch.
+        return {
+            name: value[:, :width] if np.ndim(value) == 2 else value
+            for name, value in found.items()
+        }
 
     def _call(self, function, timeout):
         settings.check_seconds("timeout", timeout, optional=True)

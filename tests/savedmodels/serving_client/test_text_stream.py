@@ -11,6 +11,7 @@ from keras_perceiver_ar.codecs import byte_codec
 from keras_perceiver_ar.generation.cached_steps import refill_size
 from savedmodels.serving_client import text_stream
 from savedmodels.serving_client.changed import Changed
+from savedmodels.serving_client.serving_error import ServingError
 
 
 def model(num_latents, ends=False):
@@ -33,8 +34,27 @@ def model(num_latents, ends=False):
     return ask
 
 
+def stream(ask, text, limit, pace, num_latents):
+    """A stream of a model of bytes, whose log-probabilities are those of nothing but the ids."""
+
+    def log_prob(new):
+        return -float(sum(new))
+
+    def ask_ids(row, number):
+        answer = ask(row, number)
+        return answer, log_prob(answer[len(row) :])
+
+    def ask_text(number):
+        prompt = text_stream.encode(text)
+        new = ask(prompt, number)[len(prompt) :]
+        length = sum(token != text_stream.EOS for token in new)
+        return byte_codec.decode(new) if new else "", length, log_prob(new)
+
+    return text_stream.stream(ask_ids, ask_text, text, limit, pace, num_latents)
+
+
 def join(*arguments):
-    pieces = list(text_stream.stream(*arguments))
+    pieces = list(stream(*arguments))
     assert all(pieces)
     return "".join(pieces)
 
@@ -94,7 +114,7 @@ def test_what_is_drawn_again_comes_from_where_it_came_from(text, limit, pace, nu
         assert following in (begin, begin + number)
 
 
-def test_requests_grow_and_are_cut_at_the_limit():
+def test_requests_go_on_and_are_cut_at_the_limit():
     asked = []
 
     def ask(row, limit):
@@ -102,17 +122,19 @@ def test_requests_grow_and_are_cut_at_the_limit():
         return [*row, *[70] * limit]
 
     assert join(ask, b"ab", 10, 4, None) == "C" * 10
-    assert asked == [(3, 4), (7, 4), (11, 2)]
+    # The first one twice: as text, and as ids.
+    assert asked == [(3, 4), (3, 4), (7, 4), (11, 2)]
 
 
-def test_nothing_to_generate_is_asked_for_once():
+@pytest.mark.parametrize("limit", [0, 4, -1])
+def test_what_needs_one_request_is_asked_for_once(limit):
     asked = []
 
     def ask(row, limit):
         asked.append(limit)
-        return list(row)
+        return [*row, *[70] * limit]
 
-    assert join(ask, b"ab", 0, 4, None) == "" and asked == [0]
+    assert join(ask, b"ab", limit, 4, None) == "C" * max(limit, 0) and asked == [limit]
 
 
 @given(text=st.text(max_size=20), pace=st.integers(1, 5), cut=st.integers(0, 3))
@@ -124,7 +146,7 @@ def test_characters_come_whole(text, pace, cut):
         end = len(row) - 1 + limit
         return [*row, *text_stream.encode(data)[len(row) : 1 + end]]
 
-    pieces = list(text_stream.stream(ask, b"", len(data) + 3, pace, None))
+    pieces = list(stream(ask, b"", len(data) + 3, pace, None))
     assert "".join(pieces) == data.decode("utf-8", "replace")
     # Only the last one may hold what is no character.
     assert all("\ufffd" not in piece for piece in pieces[:-1]) or "\ufffd" in text
@@ -138,8 +160,72 @@ def test_the_end_of_the_document_ends_it():
 
 
 def test_other_tokens_than_before_are_told():
-    rows = iter([[2, 70, 71], [2, 70, 99, 72]])
-    pieces = text_stream.stream(lambda row, limit: next(rows), b"", 9, 2, 1)
+    rows = iter([[2, 70, 71], [2, 70, 71], [2, 70, 99, 72, 73]])
+    pieces = stream(lambda row, limit: next(rows), b"", 9, 2, 1)
     assert next(pieces) == "CD"
     with pytest.raises(Changed, match="drawn again"):
         next(pieces)
+
+
+def pieces_of_words(whole, pace, limit=50, answers=None):
+    """A stream of a model whose tokens are characters; ids of bytes mean something else to it."""
+    asked = []
+
+    def ask_text(number):
+        asked.append(number)
+        return whole[:number], min(number, len(whole)), -float(number)
+
+    def ask(row, number):
+        if answers is None:
+            raise ServingError("refused", "token_ids must lie in 0 … 99", "m", "e")
+        return [*row, *answers], -3.5
+
+    return list(text_stream.stream(ask, ask_text, b"ab", limit, pace, 4)), asked
+
+
+@given(
+    whole=st.text(st.sampled_from("ab ö𝄞\ufffd"), max_size=30),
+    pace=st.integers(1, 9),
+    limit=st.integers(1, 40),
+    answers=st.none() | st.lists(st.integers(3, 258), max_size=9),
+)
+def test_models_of_other_pieces_are_asked_for_the_text_from_its_beginning(
+    whole, pace, limit, answers
+):
+    pieces, asked = pieces_of_words(whole, pace, limit, answers)
+    assert "".join(pieces) == whole[:limit] and all(pieces)
+    assert asked == sorted(set(asked)) and asked[-1] <= limit
+    assert sum(asked) <= 4 * limit + 3 * pace
+
+
+def test_requests_of_other_pieces_grow():
+    pieces, asked = pieces_of_words("x" * 99, 4, limit=40)
+    assert asked == [4, 8, 12, 18, 27, 40]
+    assert [len(piece) for piece in pieces] == [4, 4, 4, 6, 9, 13]
+
+
+def test_half_a_character_is_held_back():
+    texts = iter([("a\ufffd", 2, -1.0), ("aö\ufffd", 4, -2.0), ("aö\ufffd!", 5, -3.0)])
+    pieces = text_stream.stream(lambda row, _: (row, 0.0), lambda _: next(texts), b"", 9, 2, None)
+    assert next(pieces) == "a"
+    assert next(pieces) == "ö"
+    with pytest.raises(Changed):
+        text = [("a\ufffd", 2, -1.0), ("bö", 4, -2.0)]
+        list(text_stream.stream(lambda row, _: (row, 0.0), lambda _: text.pop(0), b"", 9, 2, None))
+
+
+def test_ids_that_say_the_same_with_another_probability_are_no_bytes():
+    texts = iter([("AB", 2, -1.0), ("ABC", 3, -1.5)])
+
+    def ask(row, number):
+        return [*row, 68, 69], -1.1
+
+    assert list(text_stream.stream(ask, lambda _: next(texts), b"", 9, 2, None)) == ["AB", "C"]
+
+
+def test_other_failures_are_those_of_the_stream():
+    def ask(row, number):
+        raise ServingError("not_there", "gone", "m", "e")
+
+    with pytest.raises(ServingError, match="gone"):
+        list(text_stream.stream(ask, lambda _: ("a", 2, -1.0), b"", 9, 2, None))
