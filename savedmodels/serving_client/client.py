@@ -7,6 +7,7 @@ import numpy as np
 from savedmodels.serving_client import inputs as reading
 from savedmodels.serving_client import settings, text_stream
 from savedmodels.serving_client.address import Address
+from savedmodels.serving_client.askers import GREEDY, make_askers
 from savedmodels.serving_client.bad_input import BadInput
 from savedmodels.serving_client.changed import Changed
 from savedmodels.serving_client.retries import Retries
@@ -65,6 +66,7 @@ class Client:
             settings.check_seconds(name, seconds, optional=name == "attempt_timeout")
         self.model, self._timeout, self._attempt_timeout = model, timeout, attempt_timeout
         self._retries = retries or Retries()
+        self._are_bytes = None  # once a stream has asked
         authorities = None if ca_file is None else settings.read_authorities(ca_file)
         headers = settings.read_headers(headers or {})
         arguments = (address, model, version, label, headers, authorities)
@@ -141,14 +143,15 @@ class Client:
     def generate_text(
         self, text, *, max_new_tokens=256, seed=0, temperature=1.0, top_p=0.95, timeout=None
     ):
-        """Continues texts, by a model of bytes.
+        """Continues texts, by a model of text.
 
         Args:
             text: str or bytes, or a sequence of them, (B,).
-            max_new_tokens, seed, temperature, top_p, timeout: as for `generate`, in bytes.
+            max_new_tokens, seed, temperature, top_p, timeout: as for `generate`, in
+                tokens, which are bytes or pieces of words.
 
         Returns:
-            dict: `text` list of B str, the continuations alone; `lengths` int32 (B,), their bytes;
+            dict: `text` list of B str, the continuations alone; `lengths` int32 (B,), their tokens;
             `log_probs` float32 (B,), their sums.
 
         Raises:
@@ -172,7 +175,7 @@ class Client:
         num_latents=None,
         timeout=None,
     ):
-        """Continues one text and hands it over as it comes, some bytes at a time.
+        """Continues one text and hands it over as it comes, some tokens at a time.
 
         Each request is a call of its own, with the prompt and what came so far. Its draws are
         those of one long call, as a draw is a function of its seed and its place in the row. Its
@@ -209,20 +212,18 @@ class Client:
             sampling = {"seed": seed, "temperature": temperature, "top_p": top_p}
             read = reading.read_sampling(1, max_new_tokens, **sampling)
 
-        def ask(token_ids, limit):
-            answer = self.generate([token_ids], max_new_tokens=limit, **sampling, timeout=timeout)
-            row = answer["token_ids"][0, : answer["lengths"][0]].tolist()
-            return row, float(answer["log_probs"][0, len(token_ids) : len(row)].sum())
-
-        def ask_text(limit):
-            answer = self.generate_text(text, max_new_tokens=limit, **sampling, timeout=timeout)
-            return [answer[name][0] for name in ("text", "lengths", "log_probs")]
-
         def stream():
             limit = int(read["max_new_tokens"][0])
-            arguments = (text, limit, tokens_at_a_time, num_latents)
+            if self._are_bytes is None:
+                self._are_bytes = text_stream.are_bytes(*make_askers(self, GREEDY, timeout))
+            ask, ask_text = make_askers(self, sampling, timeout)
             try:
-                yield from text_stream.stream(ask, ask_text, *arguments)
+                if self._are_bytes:
+                    yield from text_stream.stream_bytes(
+                        ask, text, limit, tokens_at_a_time, num_latents
+                    )
+                else:
+                    yield from text_stream.stream_text(ask_text, text, limit, tokens_at_a_time)
             except Changed as error:
                 raise self._error("changed", str(error)) from error
 

@@ -26,7 +26,12 @@ def main(arguments=None):
     )
     flags.add_argument("--label", help="of a version, instead of its number")
     flags.add_argument("--prompt", default="", help="text to continue")
-    flags.add_argument("--max_new_tokens", type=command_line.at_least(0), default=256, help="bytes")
+    flags.add_argument(
+        "--max_new_tokens",
+        type=command_line.at_least(0),
+        default=256,
+        help="bytes or pieces of words",
+    )
     flags.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
     flags.add_argument("--top_p", type=float, default=0.95, help="1 draws from all tokens")
     flags.add_argument(

@@ -11,7 +11,7 @@ _KINDS = {
     ),
     "unknown_version": ("`status` lists the versions that are loaded", False),
     "unknown_signature": (
-        "`metadata` lists the signatures; models of bytes alone have generate_text",
+        "`metadata` lists the signatures; models of text alone have generate_text",
         False,
     ),
     "too_large": (

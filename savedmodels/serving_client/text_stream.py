@@ -12,6 +12,7 @@ from savedmodels.serving_client.changed import Changed
 from savedmodels.serving_client.serving_error import ServingError
 
 SOS, EOS, NUM_RESERVED = 2, 1, 3  # as in `keras_perceiver_ar.codecs.byte_codec`
+_PROBE = b"qa"
 
 
 def encode(text):
@@ -39,78 +40,92 @@ def restart(prompt, length, num_latents):
     return full + (length - full) // period * period
 
 
-def stream(ask, ask_text, text, limit, tokens_at_a_time, num_latents):
-    """Asks for a continuation in pieces.
+def are_bytes(ask, ask_text):
+    """Whether the tokens of a model of text are bytes.
 
-    Nothing tells whether a model's tokens are bytes but what it does: where the tokens after the
-    bytes of the text are the text that follows, with the same log-probability, they are.
+    Nothing but what the model does tells: after the ids of some bytes it says what it says after
+    the same text, with the same log-probability. Pieces of words have other ids.
+
+    Args:
+        ask: as for `stream_bytes`.
+        ask_text: as for `stream_text`.
+
+    Returns:
+        bool.
+    """
+    try:
+        _, found = ask(encode(_PROBE), 1)
+        _, _, wanted = ask_text(_PROBE, 1)
+    except ServingError as error:
+        # Fewer ids than bytes have, or a context too short for it: asking for text always does.
+        if error.kind != "refused":
+            raise
+        return False
+    return math.isclose(found, wanted, rel_tol=1e-3, abs_tol=1e-4)
+
+
+def stream_bytes(ask, text, limit, tokens_at_a_time, num_latents):
+    """Asks for a continuation in ids that are bytes, and goes on from what came so far.
 
     Args:
         ask: function of a list of ids and a number of tokens → the list, continued, and the sum of
             the log-probabilities of what is new.
-        ask_text: function of a number of tokens → str, the continuation, the number of its tokens,
-            and the sum of their log-probabilities.
         text: bytes. The prompt.
-        limit: int. Tokens in all.
+        limit: int. Bytes in all.
         tokens_at_a_time: int.
         num_latents: int or None. As for `restart`.
 
     Yields:
-        str, none of them empty. A character comes with its last byte.
+        str, none of them empty. A character comes with its last byte; what is no UTF-8 becomes
+        U+FFFD.
 
     Raises:
         Changed: what was drawn before has become something else.
     """
-    row = encode(text)
-    asked = _end(len(row), row, limit, tokens_at_a_time, num_latents) - len(row)
-    found, length, log_prob = ask_text(asked)
-    if asked == limit or length < asked:
-        if found:
-            yield found
-        return
-    try:
-        longer, same = ask(row, asked)
-    except ServingError as error:
-        if error.kind != "refused":
-            raise
-        longer, same = row, math.nan  # its ids have fewer numbers than bytes, or more
-    new = longer[len(row) :]
-    is_bytes = len(new) == length and math.isclose(same, log_prob, rel_tol=1e-3, abs_tol=1e-3)
-    if is_bytes and _bytes(new).decode("utf-8", "replace") == found:
-        yield from _stream_bytes(ask, row, longer, limit, tokens_at_a_time, num_latents)
-    else:
-        yield from _stream_text(ask_text, found, asked, limit, tokens_at_a_time)
-
-
-def _stream_bytes(ask, row, longer, limit, tokens_at_a_time, num_latents):
-    """Goes on from what came so far; bytes that are no UTF-8 become U+FFFD."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    prompt, end = len(row), len(longer)
-    while True:
-        new, row = longer[len(row) :], longer
-        last = len(row) < end or end == prompt + limit or EOS in new
-        piece = decoder.decode(_bytes(new), last)
-        if piece:
-            yield piece
-        if last:
-            return
+    row, decoder = encode(text), codecs.getincrementaldecoder("utf-8")("replace")
+    prompt, last = len(row), False
+    while not last:
         begin = restart(prompt, len(row), num_latents)
-        end = _end(prompt, row, limit, tokens_at_a_time, num_latents)
-        longer, _ = ask(row[:begin], end - begin)
-        if longer[: len(row)] != row:
+        end = len(row) + tokens_at_a_time
+        # Not beyond the next restart: what comes after it would be drawn again from another
+        # beginning, whose logits are the same but for rounding.
+        following = restart(prompt, end, num_latents)
+        end = min(following if following > len(row) else end, prompt + limit)
+        answer, _ = ask(row[:begin], end - begin)
+        if answer[: len(row)] != row:
             raise Changed(
                 f"the {len(row) - begin} tokens after the first {begin} were drawn again, and are "
                 "others now"
             )
+        new, row = answer[len(row) :], answer
+        last = len(row) < end or end == prompt + limit or EOS in new
+        piece = decoder.decode(bytes(i - NUM_RESERVED for i in new if i >= NUM_RESERVED), last)
+        if piece:
+            yield piece
 
 
-def _stream_text(ask_text, found, asked, limit, tokens_at_a_time):
-    """Asks again and again for the text from its beginning, half as long again each time.
+def stream_text(ask_text, text, limit, tokens_at_a_time):
+    """Asks again and again for a text from its beginning, half as long again each time.
 
     A text of pieces of words cannot be gone on with: cut elsewhere into pieces, it is another.
+
+    Args:
+        ask_text: function of bytes and a number of tokens → str, the continuation, the number of
+            its tokens, and the sum of their log-probabilities.
+        text: bytes. The prompt.
+        limit: int. Tokens in all.
+        tokens_at_a_time: int. Of the first request; those after it ask for no fewer.
+
+    Yields:
+        str, none of them empty.
+
+    Raises:
+        Changed: what was drawn before has become something else.
     """
-    said, length = "", asked
-    while True:
+    said, asked, last = "", 0, False
+    while not last:
+        asked = min(limit, asked + max(tokens_at_a_time, asked // 2))
+        found, length, _ = ask_text(text, asked)
         last = asked == limit or length < asked
         # The end may be half a character.
         whole = found if last else found.rstrip("\ufffd")
@@ -118,21 +133,4 @@ def _stream_text(ask_text, found, asked, limit, tokens_at_a_time):
             raise Changed(f"the first {len(said)} characters were drawn again, and are others now")
         if whole != said:
             yield whole[len(said) :]
-        if last:
-            return
-        said, asked = whole, min(limit, asked + max(tokens_at_a_time, asked // 2))
-        found, length, _ = ask_text(asked)
-
-
-def _end(prompt, row, limit, tokens_at_a_time, num_latents):
-    """Where the next request ends."""
-    end = len(row) + tokens_at_a_time
-    # Not beyond the next restart: what comes after it would be drawn again from another beginning,
-    # whose logits are the same but for rounding.
-    following = restart(prompt, end, num_latents)
-    return min(following if following > len(row) else end, prompt + limit)
-
-
-def _bytes(token_ids):
-    """Of a list of ids, without those that are reserved."""
-    return bytes(i - NUM_RESERVED for i in token_ids if NUM_RESERVED <= i < NUM_RESERVED + 256)
+        said = whole

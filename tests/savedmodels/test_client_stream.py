@@ -56,12 +56,16 @@ def test_beyond_the_latents_it_has_to_be(connect):
 
 
 def test_it_comes_as_it_is_asked_for(connect, server):
-    pieces = connect().generate_text_stream("a", max_new_tokens=12, tokens_at_a_time=4)
+    client = connect()
+    arguments = {"max_new_tokens": 12, "tokens_at_a_time": 4}
+    pieces = client.generate_text_stream("a", **arguments)
     assert server.faults.take_count() == 0  # nothing before it is wanted
     next(pieces)
-    assert server.faults.take_count() == 2  # as text and as ids: whether tokens are bytes
+    assert server.faults.take_count() == 3  # two of them once, for whether tokens are bytes
     list(pieces)
     assert server.faults.take_count() == 2
+    next(client.generate_text_stream("a", **arguments))
+    assert server.faults.take_count() == 1
 
 
 def test_what_does_not_fit_is_refused_when_it_is_reached(connect):
@@ -76,8 +80,10 @@ def test_what_does_not_fit_is_refused_when_it_is_reached(connect):
 
 @pytest.mark.parametrize("wrong", [{"max_new_tokens": -1}, {"temperature": -1.0}, {"top_p": 2.0}])
 def test_the_first_piece_is_refused_by_name(connect, wrong):
-    error = failure(lambda: list(connect().generate_text_stream("a", **wrong)))
+    client = connect()
+    error = failure(lambda: list(client.generate_text_stream("a", **wrong)))
     assert error.kind == "refused" and error.field == next(iter(wrong))
+    assert client._are_bytes  # which it was not taken for
 
 
 def test_another_model_in_the_middle_is_found_out(connect, server):

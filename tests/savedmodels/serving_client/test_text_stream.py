@@ -34,23 +34,9 @@ def model(num_latents, ends=False):
     return ask
 
 
-def stream(ask, text, limit, pace, num_latents):
-    """A stream of a model of bytes, whose log-probabilities are those of nothing but the ids."""
-
-    def log_prob(new):
-        return -float(sum(new))
-
-    def ask_ids(row, number):
-        answer = ask(row, number)
-        return answer, log_prob(answer[len(row) :])
-
-    def ask_text(number):
-        prompt = text_stream.encode(text)
-        new = ask(prompt, number)[len(prompt) :]
-        length = sum(token != text_stream.EOS for token in new)
-        return byte_codec.decode(new) if new else "", length, log_prob(new)
-
-    return text_stream.stream(ask_ids, ask_text, text, limit, pace, num_latents)
+def stream(ask, *arguments):
+    """A stream of bytes whose log-probabilities nobody looks at."""
+    return text_stream.stream_bytes(lambda row, number: (ask(row, number), 0.0), *arguments)
 
 
 def join(*arguments):
@@ -122,8 +108,7 @@ def test_requests_go_on_and_are_cut_at_the_limit():
         return [*row, *[70] * limit]
 
     assert join(ask, b"ab", 10, 4, None) == "C" * 10
-    # The first one twice: as text, and as ids.
-    assert asked == [(3, 4), (3, 4), (7, 4), (11, 2)]
+    assert asked == [(3, 4), (7, 4), (11, 2)]
 
 
 @pytest.mark.parametrize("limit", [0, 4, -1])
@@ -160,72 +145,76 @@ def test_the_end_of_the_document_ends_it():
 
 
 def test_other_tokens_than_before_are_told():
-    rows = iter([[2, 70, 71], [2, 70, 71], [2, 70, 99, 72, 73]])
+    rows = iter([[2, 70, 71], [2, 70, 99, 72, 73]])
     pieces = stream(lambda row, limit: next(rows), b"", 9, 2, 1)
     assert next(pieces) == "CD"
     with pytest.raises(Changed, match="drawn again"):
         next(pieces)
 
 
-def pieces_of_words(whole, pace, limit=50, answers=None):
-    """A stream of a model whose tokens are characters; ids of bytes mean something else to it."""
+def pieces_of_words(whole, pace, limit):
+    """A stream of a model whose tokens are characters, and the numbers it was asked for."""
     asked = []
 
-    def ask_text(number):
+    def ask_text(text, number):
+        assert text == b"ab"
         asked.append(number)
         return whole[:number], min(number, len(whole)), -float(number)
 
-    def ask(row, number):
-        if answers is None:
-            raise ServingError("refused", "token_ids must lie in 0 … 99", "m", "e")
-        return [*row, *answers], -3.5
-
-    return list(text_stream.stream(ask, ask_text, b"ab", limit, pace, 4)), asked
+    return list(text_stream.stream_text(ask_text, b"ab", limit, pace)), asked
 
 
 @given(
     whole=st.text(st.sampled_from("ab ö𝄞\ufffd"), max_size=30),
     pace=st.integers(1, 9),
-    limit=st.integers(1, 40),
-    answers=st.none() | st.lists(st.integers(3, 258), max_size=9),
+    limit=st.integers(0, 40),
 )
-def test_models_of_other_pieces_are_asked_for_the_text_from_its_beginning(
-    whole, pace, limit, answers
-):
-    pieces, asked = pieces_of_words(whole, pace, limit, answers)
+def test_pieces_of_words_are_asked_for_from_the_beginning(whole, pace, limit):
+    pieces, asked = pieces_of_words(whole, pace, limit)
     assert "".join(pieces) == whole[:limit] and all(pieces)
     assert asked == sorted(set(asked)) and asked[-1] <= limit
     assert sum(asked) <= 4 * limit + 3 * pace
 
 
-def test_requests_of_other_pieces_grow():
+def test_requests_for_pieces_of_words_grow():
     pieces, asked = pieces_of_words("x" * 99, 4, limit=40)
     assert asked == [4, 8, 12, 18, 27, 40]
     assert [len(piece) for piece in pieces] == [4, 4, 4, 6, 9, 13]
 
 
-def test_half_a_character_is_held_back():
-    texts = iter([("a\ufffd", 2, -1.0), ("aö\ufffd", 4, -2.0), ("aö\ufffd!", 5, -3.0)])
-    pieces = text_stream.stream(lambda row, _: (row, 0.0), lambda _: next(texts), b"", 9, 2, None)
+def test_half_a_character_is_held_back_and_another_text_told():
+    answers = [("a\ufffd", 2, -1.0), ("aö\ufffd", 4, -2.0), ("bö", 6, -3.0)]
+    pieces = text_stream.stream_text(lambda text, number: answers.pop(0), b"", 9, 2)
     assert next(pieces) == "a"
     assert next(pieces) == "ö"
-    with pytest.raises(Changed):
-        text = [("a\ufffd", 2, -1.0), ("bö", 4, -2.0)]
-        list(text_stream.stream(lambda row, _: (row, 0.0), lambda _: text.pop(0), b"", 9, 2, None))
+    with pytest.raises(Changed, match="first 2 characters were drawn again"):
+        next(pieces)
 
 
-def test_ids_that_say_the_same_with_another_probability_are_no_bytes():
-    texts = iter([("AB", 2, -1.0), ("ABC", 3, -1.5)])
+def answer_or_fail(value, answer):
+    def function(*_):
+        if isinstance(value, str):
+            raise ServingError(value, "what", "books", "host")
+        return (*answer, value)
 
-    def ask(row, number):
-        return [*row, 68, 69], -1.1
-
-    assert list(text_stream.stream(ask, lambda _: next(texts), b"", 9, 2, None)) == ["AB", "C"]
+    return function
 
 
-def test_other_failures_are_those_of_the_stream():
-    def ask(row, number):
-        raise ServingError("not_there", "gone", "m", "e")
+@pytest.mark.parametrize(
+    ("of_ids", "of_text", "expected"),
+    [
+        (-2.5, -2.5, True),
+        (-2.5, -2.500001, True),
+        (-2.5, -2.6, False),
+        ("refused", -2.5, False),
+        (-2.5, "refused", False),
+    ],
+)
+def test_whether_tokens_are_bytes(of_ids, of_text, expected):
+    ask, ask_text = answer_or_fail(of_ids, ([2, 9],)), answer_or_fail(of_text, ("a", 1))
+    assert text_stream.are_bytes(ask, ask_text) == expected
 
-    with pytest.raises(ServingError, match="gone"):
-        list(text_stream.stream(ask, lambda _: ("a", 2, -1.0), b"", 9, 2, None))
+
+def test_a_server_that_is_gone_does_not_say_whether_tokens_are_bytes():
+    with pytest.raises(ServingError):
+        text_stream.are_bytes(answer_or_fail("not_there", ()), answer_or_fail(-1.0, ("a", 1)))
