@@ -1,6 +1,10 @@
 """python -m savedmodels.client: asks a model on TensorFlow Serving to continue a prompt."""
 
 import json
+import os
+
+# gRPC reads this when it is imported, which is later: what fails is told in one line.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from pipelines import command_line
 from pipelines.errors import RunError, UserError

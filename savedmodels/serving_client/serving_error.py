@@ -55,7 +55,8 @@ class ServingError(Exception):
     """
 
     def __init__(self, kind, what, model, endpoint, signature=None, field=None):
-        super().__init__(what)
+        # All of them, so that it goes from process to process.
+        super().__init__(kind, what, model, endpoint, signature, field)
         self.kind, self.what, self.model, self.endpoint = kind, what, model, endpoint
         self.signature, self.field = signature, field
         self.attempts, self.seconds = 1, 0.0

@@ -118,6 +118,14 @@ def test_a_server_that_is_killed_in_the_middle_of_a_stream(text_version, protoco
 
 
 @pytest.mark.slow
+def test_grpc_itself_says_nothing(server):
+    target = server.targets()["grpc"].replace("grpc://", "grpcs://")
+    flags = [f"--target={target}", "--model=books"]
+    status, out, err = runs.finish(runs.start("savedmodels.client", *flags))
+    assert (status, out) == (1, "") and "andshake failed" in runs.error_line(err)
+
+
+@pytest.mark.slow
 def test_the_command_itself(target, connect):
     (wanted,) = connect().generate_text("a", max_new_tokens=5)["text"]
     flags = [f"--target={target}", "--model=books", "--prompt=a", "--max_new_tokens=5"]
