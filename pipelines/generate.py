@@ -4,6 +4,8 @@ from pipelines import command_line
 from pipelines.generation import early_checks, prompt_files
 from pipelines.generation.request import Request
 
+_HALF = 0  # --slide without a number; argparse would read a word as one
+
 
 def main(arguments=None):
     """Runs the command.
@@ -93,6 +95,35 @@ def _add_drawing(flags):
     )
     flags.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
     flags.add_argument("--top_p", type=float, default=0.95, help="1 draws from all tokens")
+    flags.add_argument("--top_k", type=int, default=0, help="likeliest tokens; 0 is all")
+    flags.add_argument(
+        "--min_p",
+        type=float,
+        default=0.0,
+        help="tokens at least this share as likely as the likeliest; 0 is all",
+    )
+    flags.add_argument(
+        "--typical_p",
+        type=float,
+        default=1.0,
+        help="of the tokens that surprise about as much as is to be expected, those that hold this "
+        "probability; 1 is all",
+    )
+    flags.add_argument(
+        "--repetition_penalty",
+        type=float,
+        default=1.0,
+        help="above 1 makes tokens less likely that are there already; 1 does nothing",
+    )
+    flags.add_argument(
+        "--slide",
+        nargs="?",
+        type=command_line.at_least(1),
+        const=_HALF,
+        metavar="TOKENS",
+        help="goes on where the context is full: so many of the oldest tokens leave, half of them "
+        "without a number",
+    )
     flags.add_argument(
         "--seed", type=int, default=0, help="the same one draws the same; another, something else"
     )
@@ -101,6 +132,9 @@ def _add_drawing(flags):
         type=int,
         help="how many inputs the model thinks on, at most the context; as in training if left out",
     )
+
+
+_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "typical_p", "repetition_penalty")
 
 
 def _request(flags):
@@ -118,8 +152,8 @@ def _request(flags):
         max_new_tokens=flags.max_new_tokens,
         samples=flags.samples,
         batch_size=flags.batch_size,
-        temperature=flags.temperature,
-        top_p=flags.top_p,
+        sampling={name: getattr(flags, name) for name in _SAMPLING},
+        slide="half" if flags.slide == _HALF else flags.slide,
         seed=flags.seed,
         num_latents=flags.num_latents,
     )

@@ -193,8 +193,7 @@ class PerceiverARCausalLM(keras.Model):
             forced: int (B, S) or None. Ids that stand where they do whatever is drawn, 0 where the
                 model draws: place i is that of the row's token i, prompt included, whose own
                 tokens they do not change. They count as new tokens, and as draws of the model in
-                `log_probs`; a stop id among them ends its row. No mask
-                forbids them.
+                `log_probs`; a stop id among them ends its row. No mask forbids them.
 
         Returns:
             dict of NumPy arrays: `token_ids` int32 (B, M + max_new_tokens), prompt and continuation

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_perceiver_ar.codecs import byte_codec, image_codec, performance_codec
+from keras_perceiver_ar.generation import SoundingNotesMask
 from pipelines import image_files, midi_files, remote
 from pipelines.checks import check_integer
 from pipelines.command_line import user_errors
@@ -31,6 +32,7 @@ class ByteText:
         is_text: bool. Whether ids are bytes of text, as an export's `generate_text` takes them.
         suffix: str. Of the files that `write` makes.
         positions: int32 (T, P), those of every event of a document, or None, which is 1, 2, …
+        masks: tuple of `keras_perceiver_ar.generation.LogitMask`. What may follow what.
     """
 
     token_bytes = 1
@@ -39,6 +41,7 @@ class ByteText:
     is_text = True
     suffix = ".txt"
     positions = None
+    masks = ()
     vocab_size = byte_codec.VOCAB_SIZE
 
     def encode(self, prompt):
@@ -66,6 +69,7 @@ class Image:
     metrics = ("bits_per_dim",)
     is_text = False
     suffix = ".png"
+    masks = ()
     vocab_size = image_codec.VOCAB_SIZE
 
     def __init__(self, size, order):
@@ -97,6 +101,7 @@ class Performance:
     is_text = False
     suffix = ".mid"
     positions = None
+    masks = (SoundingNotesMask(),)
     vocab_size = performance_codec.VOCAB_SIZE
 
     def encode(self, prompt):

@@ -28,6 +28,7 @@ class SentencePieceText:
     metrics = ("word_perplexity", "bits_per_byte")
     is_text = False  # an export's `generate_text` knows bytes alone
     positions = None
+    masks = ()
 
     def __init__(self, model, name):
         with user_errors(tf.errors.OpError, hint=f" ({name!r} is no SentencePiece model)"):

@@ -109,6 +109,11 @@ class ShardsTask:
         return self.codec.positions
 
     @property
+    def masks(self):
+        """tuple of `LogitMask`: what may follow what, as the codec has it."""
+        return self.codec.masks
+
+    @property
     def suffix(self):
         """Of the files that `write` makes: what is generated is no text; None for text."""
         return self.codec.suffix if hasattr(self.codec, "write") else None

@@ -27,8 +27,8 @@ class Request:
             events as the context has room for.
         samples: int. Rows for each prompt.
         batch_size: int. Rows drawn at once, at most.
-        temperature: float.
-        top_p: float.
+        sampling: dict. Of `keras_perceiver_ar.generation.Sampler`.
+        slide: int, "half" or None. Oldest tokens that leave where the context is full.
         seed: int. Of the first row; each row after it has the next one.
         num_latents: int or None.
     """
@@ -41,8 +41,8 @@ class Request:
     max_new_tokens: int | None = None
     samples: int = 1
     batch_size: int = 8
-    temperature: float = 1.0
-    top_p: float = 0.95
+    sampling: dict = dataclasses.field(default_factory=dict)
+    slide: int | str | None = None
     seed: int = 0
     num_latents: int | None = None
 
@@ -68,6 +68,8 @@ class Request:
             raise UserError(
                 f"--prompts_file holds text, and this run generates {kind}: use --prompt"
             )
+        if kind == IMAGE and self.slide is not None:
+            raise UserError("--slide is for text and music: an image ends where it is full")
         if kind != MUSIC and self.prompt_seconds is not None:
             raise UserError(f"--prompt_seconds is for music, and this run generates {kind}")
         if kind != IMAGE:

@@ -17,6 +17,8 @@ from pipelines.generation.request import IMAGE, JSON_LINES, MUSIC, TEXT
 from pipelines.generation.text_output import TextOutput
 from pipelines.gin_checks import check_used
 
+_MORE = "; with --slide the oldest tokens leave, and there is no end"
+
 
 def generate(model_dir, request, checkpoint=None, bindings=()):
     """Continues prompts with the newest checkpoint of a run, whose configuration gin has read.
@@ -38,7 +40,7 @@ def generate(model_dir, request, checkpoint=None, bindings=()):
     check_used(bindings)
     checkpoints.restore_weights(model_dir, model, checkpoint)
     with user_errors(ValueError):
-        sampler = kpar.generation.Sampler(request.temperature, request.top_p)
+        sampler = kpar.generation.Sampler(**request.sampling)
     context, positions = model.backbone.max_context, getattr(task, "positions", None)
     rows = prompts.encode(task, request, context)
     max_new_tokens = _most(request, kind, rows, context, positions)
@@ -62,6 +64,8 @@ def generate(model_dir, request, checkpoint=None, bindings=()):
                 positions=positions,
                 sampler=sampler,
                 num_latents=request.num_latents,
+                slide=request.slide,
+                masks=getattr(task, "masks", ()),
                 # An image that ended early would lack values that were given.
                 stop_ids=() if request.keep_rows else (EOS,),
             )
@@ -77,6 +81,8 @@ def _most(request, kind, rows, context, positions):
     longest = max(range(len(rows)), key=lambda index: len(rows[index].token_ids))
     num_tokens, prompt = len(rows[longest].token_ids), request.prompts[longest]
     room = context + 1 - num_tokens  # nothing reads the last token
+    if request.slide is not None and request.max_new_tokens is not None:
+        return request.max_new_tokens
     if positions is not None:  # which every document has as many of
         room = min(room, len(positions) - num_tokens)
     if request.max_new_tokens is None:
@@ -85,7 +91,7 @@ def _most(request, kind, rows, context, positions):
         raise UserError(
             f"{prompt.name} has {num_tokens} tokens, its start included, and the context of the "
             f"model is {context}: --max_new_tokens can be at most {room}, "
-            f"got {request.max_new_tokens}"
+            f"got {request.max_new_tokens}{_MORE if positions is None else ''}"
         )
     return request.max_new_tokens
 

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+import keras_perceiver_ar as kpar
 from pipelines import generate
 from pipelines.generation.text_output import TextOutput
 from tests.pipelines import runs
@@ -49,13 +50,44 @@ def test_greedy_is_the_likeliest_continuation(text_run, capsys, flags):
     model_dir, model = text_run
     prompt = [2, *(byte + 3 for byte in PROMPT.encode("utf-8"))]
     result = model.generate({"token_ids": [prompt]}, 20, sampler="greedy")
-    ids = result["token_ids"][0, : result["lengths"][0]]
-    expected = bytes(int(i) - 3 for i in ids if i > 2).decode("utf-8", errors="replace")
+    expected = text_of(result)
     for seed in (1, 2):
         text = write(
             capsys, model_dir, f"--prompt={PROMPT}", "--max_new_tokens=20", f"--seed={seed}", *flags
         )
         assert text == expected
+
+
+@pytest.mark.parametrize("flag", ["--top_k=1", "--min_p=1", "--typical_p=0"])
+def test_samplers_have_their_flags(text_run, capsys, flag):
+    flags = (text_run[0], f"--prompt={PROMPT}", "--max_new_tokens=12", "--seed=7")
+    greedy = write(capsys, *flags, "--temperature=0")
+    assert write(capsys, *flags, "--top_p=1") != greedy
+    assert write(capsys, *flags, "--top_p=1", flag) == greedy
+
+
+def text_of(result):
+    ids = result["token_ids"][0, : result["lengths"][0]].tolist()
+    return bytes(i - 3 for i in ids if i > 2).decode("utf-8", errors="replace")
+
+
+def test_a_penalty_keeps_bytes_from_coming_twice(text_run, capsys):
+    model_dir, model = text_run
+    flags = (model_dir, "--prompt=aa", "--max_new_tokens=30", "--temperature=0", "--top_p=1")
+    sampler = kpar.generation.Sampler(0.0, repetition_penalty=1000.0)
+    wanted = text_of(model.generate([[2, 100, 100]], 30, sampler))
+    assert write(capsys, *flags, "--repetition_penalty=1000") == wanted
+    assert write(capsys, *flags) != wanted
+
+
+@pytest.mark.parametrize("slide", ["--slide", "--slide=7"])
+def test_a_text_goes_on_where_the_context_is_full(text_run, capsys, slide):
+    model_dir, model = text_run
+    size = 7 if "7" in slide else "half"
+    result = model.generate([[2, 100, 101, 102]], 100, "temperature", seed=3, slide=size)
+    assert result["lengths"][0] > 2 * 40
+    flags = ("--prompt=abc", "--max_new_tokens=100", "--top_p=1", "--seed=3")
+    assert write(capsys, model_dir, *flags, slide) == text_of(result)
 
 
 def test_as_much_is_written_as_there_is_room_for(copy_run, capsys):
@@ -191,7 +223,7 @@ def test_the_same_is_refused_later_where_a_binding_might_change_it(text_run, tmp
     (tmp_path / "lines.txt").write_text("a\n" + "a" * 30 + "\n")
     many = (f"--prompts_file={tmp_path / 'lines.txt'}", "--max_new_tokens=11")
     line = runs.refusal(capsys, generate.main, *flags, *many)
-    assert "line 2 of " in line and "--max_new_tokens can be at most 10, got 11" in line
+    assert "line 2 of " in line and "--max_new_tokens can be at most 10, got 11; with" in line
     for flag, wanted in ((f"--seed={2**70}", "`seed` must be"), ("--top_p=2", "`top_p` must lie")):
         flags = (f"--model_dir={text_run[0]}", "--prompt=a", flag)
         assert wanted in runs.refusal(capsys, generate.main, *flags)
