@@ -67,8 +67,9 @@ test-combinations: $(READY) ## run the model in every pair of its options, on bo
 	        $(PYTEST) --dist worksteal tests/keras_perceiver_ar/test_combinations.py || exit 1; \
 	done
 
-test-kills: $(READY) ## kill training, and what reads batches, twenty times each (ten minutes; test-slow kills less)
-	@KERAS_BACKEND=tensorflow PERCEIVER_AR_KILLS=20 $(PYTEST) tests/distribution/test_kills.py tests/pipelines/data/test_order_of_processes.py
+test-kills: $(READY) ## kill training, exports, and what reads batches, twenty times each (a quarter of an hour; test-slow kills less)
+	@KERAS_BACKEND=tensorflow PERCEIVER_AR_KILLS=20 $(PYTEST) tests/distribution/test_kills.py \
+	    tests/pipelines/data/test_order_of_processes.py tests/savedmodels/test_kills.py
 
 # One process, as what it prints of rates and memory is what it is run for.
 test-storm: $(READY) ## ask a served model 2,000 things at once (a minute; test-slow asks fewer)

@@ -1,20 +1,13 @@
-"""Numbered versions of a SavedModel, each whole or not to be loaded at all."""
+"""A model as a SavedModel: its signatures traced and written."""
 
 import contextlib
 import io
-import os
-import re
-import uuid
 
 import keras
 import tensorflow as tf
 
 from pipelines.command_line import user_errors
-from savedmodels import signatures
-
-_REMOTE = re.compile("[a-z][a-z0-9+.-]*://")
-# What TensorFlow takes a folder for a SavedModel by.
-_LOADABLE = ("saved_model.pb", "saved_model.pbtxt")
+from savedmodels import signatures, versions
 
 
 def write_version(model, directory, text, positions=None):
@@ -42,37 +35,13 @@ def write_version(model, directory, text, positions=None):
     archive.track(model)
     for name, function in endpoints.items():
         archive.add_endpoint(name, function)
+
+    def write(folder):
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras lists what it saves
+            archive.write_out(folder, verbose=False)
+
     with user_errors(OSError, tf.errors.OpError):
-        tf.io.gfile.makedirs(directory)
-        # TF Serving looks at names that are numbers only, so it sees the version after it is moved.
-        unfinished = tf.io.gfile.join(directory, f"unfinished-{uuid.uuid4().hex}")
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):  # Keras lists what it saves
-                archive.write_out(unfinished, verbose=False)
-            # Numbered last: another export may have been quicker.
-            path = tf.io.gfile.join(directory, str(1 + max(_versions(directory), default=0)))
-            _move(unfinished, path)
-        finally:
-            if tf.io.gfile.exists(unfinished):
-                tf.io.gfile.rmtree(unfinished)
-    return path, tuple(endpoints)
-
-
-def _move(folder, target):
-    """Moves a SavedModel; until all of it is there, nothing takes the target for one.
-
-    On a disk a folder is moved at once. In a bucket each object is copied by itself, in the order
-    of names, which would put `saved_model.pb` before `variables/`: it goes last.
-    """
-    if not _REMOTE.match(folder):
-        return tf.io.gfile.rename(folder, target)
-    names = [
-        os.path.relpath(os.path.join(place, name), folder)
-        for place, _, files in tf.io.gfile.walk(folder)
-        for name in files
-    ]
-    for name in sorted(names, key=lambda name: (name in _LOADABLE, name)):
-        tf.io.gfile.rename(f"{folder}/{name}", f"{target}/{name}")
+        return versions.add(directory, write), tuple(endpoints)
 
 
 def _trace(function, inputs):
@@ -85,8 +54,3 @@ def _trace(function, inputs):
     function = tf.function(lambda *arguments: traced(*arguments), autograph=False)
     function.get_concrete_function(*inputs)
     return function
-
-
-def _versions(directory):
-    names = [name.rstrip("/") for name in tf.io.gfile.listdir(directory)]
-    return [int(name) for name in names if re.fullmatch("[0-9]+", name)]

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from savedmodels import export, writer
+from savedmodels import export, versions
 from tests.pipelines import runs
 
 
@@ -41,7 +41,7 @@ def test_what_makes_a_version_loadable_comes_last(bucket, monkeypatch):
         )
 
     monkeypatch.setattr(tf.io.gfile, "rename", note)
-    writer._move(folder, target)
+    versions._move_objects(folder, target)
     assert moved == [
         ("fingerprint.pb", False),
         ("variables/variables.index", False),
@@ -53,5 +53,5 @@ def test_a_move_that_fails_leaves_nothing_to_load(storage, bucket):
     write_files(f"gs://{bucket}/unfinished")
     storage.set_faults(missing=("unfinished/variables/variables.index",))
     with pytest.raises(tf.errors.NotFoundError):
-        writer._move(f"gs://{bucket}/unfinished", f"gs://{bucket}/1")
+        versions._move_objects(f"gs://{bucket}/unfinished", f"gs://{bucket}/1")
     assert not tf.saved_model.contains_saved_model(f"gs://{bucket}/1")

@@ -153,13 +153,13 @@ def fingerprints(folder):
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def start(module, *arguments, environment=()):
-    """A command in a process of its own, its output through pipes."""
+def start(module, *arguments, environment=(), **options):
+    """A command in a process of its own, its output through pipes; options are those of `Popen`."""
     command = [sys.executable, "-u", "-m", module, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **dict(environment)}
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # what a command does by itself is what counts
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe)
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, **options)
 
 
 def cluster(number=2):

@@ -45,13 +45,6 @@ def test_versions_count_up(model, tmp_path):
     assert names(output) == ["1", "2", "3"]
 
 
-def test_the_next_version_comes_after_the_highest(model, tmp_path):
-    for name in ("2", "10", "notes", "11-old"):
-        (tmp_path / "exported" / name).mkdir(parents=True)
-    path, _ = writer.write_version(model, str(tmp_path / "exported"), text=False)
-    assert path == str(tmp_path / "exported" / "11")
-
-
 def test_only_models_of_text_take_text(model, tmp_path):
     for text, expected in (
         (False, "serving_default score generate"),
