@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from pipelines.command_line import user_errors
-from savedmodels import signatures, versions
+from savedmodels import registry_check, signatures, versions
 
 
 def write_version(model, directory, text, positions=None):
@@ -23,7 +23,7 @@ def write_version(model, directory, text, positions=None):
         str, the path of the version, and the names of its signatures.
 
     Raises:
-        UserError: the directory cannot be written.
+        UserError: the directory cannot be written, or TF Serving could not run what was written.
     """
     score = _trace(signatures.make_score(model, positions), signatures.SCORE_INPUTS)
     generate = _trace(signatures.make_generate(model, positions), signatures.GENERATE_INPUTS)
@@ -39,6 +39,7 @@ def write_version(model, directory, text, positions=None):
     def write(folder):
         with contextlib.redirect_stdout(io.StringIO()):  # Keras lists what it saves
             archive.write_out(folder, verbose=False)
+        registry_check.check(folder)
 
     with user_errors(OSError, tf.errors.OpError):
         return versions.add(directory, write), tuple(endpoints)

@@ -30,6 +30,7 @@ class Archive:
 def model(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.export, "ExportArchive", Archive)
     monkeypatch.setattr(writer, "_trace", lambda function, inputs: function)
+    monkeypatch.setattr(writer.registry_check, "check", lambda folder: None)
     return runs.save_untrained(tmp_path / "run", runs.copy_flags())
 
 
@@ -64,6 +65,17 @@ def test_an_export_that_fails_leaves_nothing(model, tmp_path, monkeypatch):
         writer.write_version(model, str(output), text=False)
     assert names(output) == ["1"]
     assert runs.fingerprints(output) == before
+
+
+def test_what_tf_serving_could_not_run_is_not_kept(tmp_path, monkeypatch):
+    def make_score(model, positions):
+        return lambda token_ids, lengths: {"log_probs": tf.random.uniform(tf.shape(token_ids))}
+
+    model = runs.save_untrained(tmp_path / "run", runs.copy_flags())
+    monkeypatch.setattr(writer.signatures, "make_score", make_score)
+    with pytest.raises(UserError, match="op RandomUniform .* keeps a state"):
+        writer.write_version(model, str(tmp_path / "exported"), text=False)
+    assert names(tmp_path / "exported") == []
 
 
 def test_a_directory_that_cannot_be_written_is_refused(model, tmp_path):
