@@ -2,12 +2,20 @@
 
 import contextlib
 import io
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from pipelines.command_line import user_errors
-from savedmodels import registry_check, signatures, versions
+from savedmodels import registry_check, signatures, versions, warmup
+
+
+class Endpoint(NamedTuple):
+    """What a signature is made of."""
+
+    function: object  # `tf.function`
+    inputs: tuple  # of `tf.TensorSpec`
 
 
 def write_version(model, directory, text, positions=None):
@@ -29,24 +37,26 @@ def write_version(model, directory, text, positions=None):
     generate = _trace(signatures.make_generate(model, positions), signatures.GENERATE_INPUTS)
     endpoints = {"serving_default": score, "score": score, "generate": generate}
     if text:
-        generate_text = signatures.make_generate_text(generate, model.backbone.max_context)
+        generate_text = signatures.make_generate_text(generate.function, model.backbone.max_context)
         endpoints["generate_text"] = _trace(generate_text, signatures.GENERATE_TEXT_INPUTS)
+    requests = warmup.make_requests(endpoints, model.backbone.max_context)
     archive = keras.export.ExportArchive()
     archive.track(model)
-    for name, function in endpoints.items():
-        archive.add_endpoint(name, function)
+    for name, endpoint in endpoints.items():
+        archive.add_endpoint(name, endpoint.function)
 
     def write(folder):
         with contextlib.redirect_stdout(io.StringIO()):  # Keras lists what it saves
             archive.write_out(folder, verbose=False)
         registry_check.check(folder)
+        warmup.write(folder, requests)
 
     with user_errors(OSError, tf.errors.OpError):
         return versions.add(directory, write), tuple(endpoints)
 
 
 def _trace(function, inputs):
-    """A function to be saved, which TensorFlow and Keras trace as often as they like.
+    """`Endpoint` whose function TensorFlow and Keras trace as often as they like.
 
     It calls the trace of the given one, and so does whoever calls it.
     """
@@ -54,4 +64,4 @@ def _trace(function, inputs):
         traced = tf.function(function, autograph=False).get_concrete_function(*inputs)
     function = tf.function(lambda *arguments: traced(*arguments), autograph=False)
     function.get_concrete_function(*inputs)
-    return function
+    return Endpoint(function, inputs)

@@ -29,7 +29,7 @@ class Archive:
 @pytest.fixture
 def model(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.export, "ExportArchive", Archive)
-    monkeypatch.setattr(writer, "_trace", lambda function, inputs: function)
+    monkeypatch.setattr(writer, "_trace", writer.Endpoint)
     monkeypatch.setattr(writer.registry_check, "check", lambda folder: None)
     return runs.save_untrained(tmp_path / "run", runs.copy_flags())
 
