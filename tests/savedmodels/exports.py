@@ -5,9 +5,11 @@ import subprocess
 import sys
 
 import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 
 import keras_perceiver_ar as kpar
-from savedmodels import export
+from savedmodels import export, warmup
 from tests.pipelines import runs
 
 PROMPTS = ("größe 𝄞", "", "a", "plain words")
@@ -45,6 +47,18 @@ def ask_plain(path, signature, **inputs):
     assert answer.returncode == 0, answer.stderr
     outputs = json.loads(answer.stdout)
     return {name: value if name == "text" else np.array(value) for name, value in outputs.items()}
+
+
+def warmup_requests(path):
+    """What TF Serving would play against a version: list of signature and inputs."""
+    found = []
+    for record in tf.data.TFRecordDataset(str(path / warmup.FILE)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        assert log.WhichOneof("log_type") == "predict_log"
+        request = log.predict_log.request
+        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        found.append((request.model_spec.signature_name, inputs))
+    return found
 
 
 def padded(rows):

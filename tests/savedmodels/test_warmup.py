@@ -3,29 +3,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_log_pb2
 
 from savedmodels import warmup, writer
 from tests.savedmodels import exports
-
-
-def read(path):
-    """Requests of a version: list of signature and inputs."""
-    found = []
-    for record in tf.data.TFRecordDataset(str(path / warmup.FILE)):
-        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
-        assert log.WhichOneof("log_type") == "predict_log"
-        request = log.predict_log.request
-        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
-        found.append((request.model_spec.signature_name, inputs))
-    return found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("export", [exports.export_text, exports.export_copy])
 def test_every_record_runs(export, tmp_path):
     _, path = export(tmp_path)
-    requests = read(path)
+    requests = exports.warmup_requests(path)
     assert 0 < len(requests) <= warmup.MOST_RECORDS
     loaded = tf.saved_model.load(str(path))
     batches = {name: set() for name in loaded.signatures}
