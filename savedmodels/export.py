@@ -54,7 +54,19 @@ def export_run(run, output, step=None):
     step = checkpoints.restore_weights(run.model_dir, model, step)
     task = run.experiment.task
     positions = getattr(task, "positions", None)
-    return step, *write_version(model, output, task.is_text, positions)
+    return step, *write_version(model, output, _text_codec(task), positions)
+
+
+def _text_codec(task):
+    """What the ids of a task are of a text; None if they are none."""
+    model = getattr(task, "sentencepiece_model", None)
+    if model is not None:
+        from savedmodels.piece_text import PieceText
+
+        return PieceText(model)
+    from savedmodels.byte_text import ByteText
+
+    return ByteText() if task.is_text else None
 
 
 if __name__ == "__main__":

@@ -117,61 +117,48 @@ def _place(positions, token_ids):
     return tf.tile(places[None], (rows, 1, 1))
 
 
-def make_generate_text(generate, max_context):
-    """Function of `GENERATE_TEXT_INPUTS`: strings in, strings out, for models of bytes.
+def make_generate_text(generate, max_context, codec):
+    """Function of `GENERATE_TEXT_INPUTS`: strings in, strings out.
 
-    The document starts with the text. What is generated ends at a limit in bytes or where the model
-    ends the document.
+    The document starts with the text. What is generated ends at a limit in tokens or where the
+    model ends the document.
 
     Args:
         generate: function, of `make_generate`.
         max_context: int.
+        codec: `ByteText` or `PieceText`.
 
     Returns:
         function → dict: `text` string (B,), the continuation alone, in valid UTF-8 (what is not is
-        replaced by U+FFFD); `lengths` int32 (B,), bytes generated, EOS not counted; `log_probs`
+        replaced by U+FFFD); `lengths` int32 (B,), tokens generated, EOS not counted; `log_probs`
         float32 (B,), of the whole continuation.
     """
 
     def generate_text(text, max_new_tokens, seed, temperature, top_p):
-        num_bytes = tf.strings.length(text)
+        parts, num_tokens = codec.split(text)
         with tf.control_dependencies(_check_rows(text=text, max_new_tokens=max_new_tokens)):
             check = _check(
                 # SOS before the text takes the place that the last token, read by nobody, leaves.
-                (num_bytes < max_context) & (max_new_tokens <= max_context - num_bytes),
-                "the bytes of text must be fewer than the context, and with max_new_tokens not "
-                f"exceed it, which is {max_context}",
-                num_bytes,
+                (num_tokens < max_context) & (max_new_tokens <= max_context - num_tokens),
+                f"the {codec.unit} of text must be fewer than the context, and with "
+                f"max_new_tokens not exceed it, which is {max_context}",
+                num_tokens,
                 max_new_tokens,
             )
         with tf.control_dependencies([check]):
-            token_ids = _encode(text)
-        lengths = num_bytes + 1
+            token_ids = codec.ids(parts)
+        lengths = num_tokens + 1
         result = generate(token_ids, lengths, max_new_tokens, seed, temperature, top_p)
         place = tf.range(tf.shape(result["token_ids"])[1])
         new = (place >= lengths[:, None]) & (place < result["lengths"][:, None])
-        is_byte = result["token_ids"] >= byte_codec.NUM_RESERVED  # EOS is none
+        is_text = result["token_ids"] >= byte_codec.NUM_RESERVED  # EOS is none
         return {
-            "text": _decode(tf.where(new, result["token_ids"], byte_codec.PAD)),
-            "lengths": tf.reduce_sum(tf.cast(new & is_byte, tf.int32), axis=-1),
+            "text": codec.continuation(result["token_ids"], new),
+            "lengths": tf.reduce_sum(tf.cast(new & is_text, tf.int32), axis=-1),
             "log_probs": tf.reduce_sum(tf.where(new, result["log_probs"], 0.0), axis=-1),
         }
 
     return generate_text
-
-
-def _encode(text):
-    """SOS and bytes: string (B,) → int32 (B, 1 + longest)."""
-    data = tf.io.decode_raw(text, tf.uint8, fixed_length=tf.reduce_max(tf.strings.length(text)) + 1)
-    ids = tf.cast(data, tf.int32) + byte_codec.NUM_RESERVED
-    return tf.concat([tf.fill((tf.shape(ids)[0], 1), byte_codec.SOS), ids], axis=1)
-
-
-def _decode(token_ids):
-    """Bytes without reserved ids, as valid UTF-8: int32 (B, T) → string (B,)."""
-    pieces = [b""] * byte_codec.NUM_RESERVED + [bytes([byte]) for byte in range(256)]
-    joined = tf.strings.reduce_join(tf.gather(tf.constant(pieces), token_ids), axis=-1)
-    return tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8", errors="replace")
 
 
 def _check_rows(**inputs):

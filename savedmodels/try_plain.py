@@ -1,5 +1,7 @@
 """Calls an exported model with TensorFlow alone: no Keras, none of this repository's code.
 
+For a model of pieces of words it loads the ops of TensorFlow Text besides.
+
     python savedmodels/try_plain.py savedmodels/copy/1 '{"token_ids": [[2, 5, 7]], "lengths": [3],
     …}'
 
@@ -8,6 +10,7 @@ C++, in Java, or in a service of your own.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import sys
@@ -28,6 +31,7 @@ def main():
     flags.add_argument("--signature", default="generate")
     flags = flags.parse_args()
 
+    _load_ops_of_text(flags.path)
     signature = tf.saved_model.load(flags.path).signatures[flags.signature]
     specs = signature.structured_input_signature[1]
     given = json.loads(flags.inputs)
@@ -36,6 +40,21 @@ def main():
     inputs = {name: tf.constant(value, specs[name].dtype) for name, value in given.items()}
     outputs = {name: value.numpy() for name, value in signature(**inputs).items()}
     print(json.dumps({name: _plain(value) for name, value in outputs.items()}))
+
+
+def _load_ops_of_text(path):
+    """Ops that a model of pieces needs from TensorFlow Text; TF Serving has them linked in.
+
+    `import tensorflow_text` would do as well, but looks for Keras.
+    """
+    with tf.io.gfile.GFile(os.path.join(path, "saved_model.pb"), "rb") as file:
+        if b"SentencepieceOp" not in file.read():
+            return
+    package = importlib.util.find_spec("tensorflow_text")
+    if package is None:
+        sys.exit("error: this model needs TensorFlow Text: pip install tensorflow-text")
+    library = "python/ops/_sentencepiece_tokenizer.so"
+    tf.load_op_library(os.path.join(package.submodule_search_locations[0], library))
 
 
 def _plain(value):

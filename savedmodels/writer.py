@@ -24,7 +24,8 @@ def write_version(model, directory, text, positions=None):
     Args:
         model: `PerceiverARCausalLM`.
         directory: str. Versions lie in it as `1`, `2`, …; TF Serving loads the highest.
-        text: bool. Whether the model's ids are bytes of text, and `generate_text` makes sense.
+        text: `ByteText`, `PieceText` or None. What the model's ids are of a text: makes
+            `generate_text`.
         positions: int32 (E, P), those of the events of every document, or None, which is 1, 2, …
 
     Returns:
@@ -36,12 +37,15 @@ def write_version(model, directory, text, positions=None):
     score = _trace(signatures.make_score(model, positions), signatures.SCORE_INPUTS)
     generate = _trace(signatures.make_generate(model, positions), signatures.GENERATE_INPUTS)
     endpoints = {"serving_default": score, "score": score, "generate": generate}
-    if text:
-        generate_text = signatures.make_generate_text(generate.function, model.backbone.max_context)
+    if text is not None:
+        context = model.backbone.max_context
+        generate_text = signatures.make_generate_text(generate.function, context, text)
         endpoints["generate_text"] = _trace(generate_text, signatures.GENERATE_TEXT_INPUTS)
     requests = warmup.make_requests(endpoints, model.backbone.max_context)
     archive = keras.export.ExportArchive()
     archive.track(model)
+    if hasattr(text, "tokenizer"):
+        archive.track(text.tokenizer)
     for name, endpoint in endpoints.items():
         archive.add_endpoint(name, endpoint.function)
 

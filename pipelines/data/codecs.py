@@ -29,7 +29,7 @@ class ByteText:
         token_bytes: int. What a token takes in a shard.
         ends: bool. Whether a document is followed by EOS.
         metrics: tuple of str, `evaluation_metrics` of a task.
-        is_text: bool. Whether ids are bytes of text, as an export's `generate_text` takes them.
+        is_text: bool. Whether ids are bytes of text.
         suffix: str. Of the files that `write` makes.
         positions: int32 (T, P), those of every event of a document, or None, which is 1, 2, …
         masks: tuple of `keras_perceiver_ar.generation.LogitMask`. What may follow what.

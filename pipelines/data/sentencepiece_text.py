@@ -19,6 +19,9 @@ class SentencePieceText:
         model: bytes of the model file.
         name: str. Where it came from, for messages.
 
+    Attributes:
+        model: bytes, as given: an export carries them along.
+
     Raises:
         UserError: no SentencePiece model, or one whose reserved ids are others.
     """
@@ -26,11 +29,12 @@ class SentencePieceText:
     token_bytes = 2
     ends = True
     metrics = ("word_perplexity", "bits_per_byte")
-    is_text = False  # an export's `generate_text` knows bytes alone
+    is_text = False  # ids are no bytes
     positions = None
     masks = ()
 
     def __init__(self, model, name):
+        self.model = model
         with user_errors(tf.errors.OpError, hint=f" ({name!r} is no SentencePiece model)"):
             self.tokenizer = tf_text.SentencepieceTokenizer(model=model)
             self.vocab_size = int(self.tokenizer.vocab_size())

@@ -86,6 +86,11 @@ class ShardsTask:
         """Whether ids are bytes of text."""
         return self.codec.is_text
 
+    @property
+    def sentencepiece_model(self):
+        """bytes of the model file whose pieces ids are, or None."""
+        return getattr(self.codec, "model", None)
+
     def encode(self, prompt):
         """Ids of a document that starts with the prompt."""
         return [SOS, *self.codec.encode(prompt)]

@@ -1,6 +1,7 @@
 """Exported tiny models, and what their Python originals say."""
 
 import json
+import random
 import subprocess
 import sys
 
@@ -9,10 +10,13 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 import keras_perceiver_ar as kpar
+from pipelines.data import ShardsTask
+from pipelines.prepare import encoders, tokenizer
 from savedmodels import export, warmup
-from tests.pipelines import runs
+from tests.pipelines import runs, shards
 
 PROMPTS = ("größe 𝄞", "", "a", "plain words")
+WORDS = ("the", "a", "whale", "sea", "of", "and", "to", "in", "that", "his", "é", "漢")
 SCRIPT = runs.ROOT / "savedmodels" / "try_plain.py"
 
 
@@ -28,6 +32,22 @@ def export_copy(folder):
     flags = runs.copy_flags("CONTEXT = 20", "LATENTS = 6")
     model = runs.save_untrained(folder / "run", flags, scale=0.5)
     return model, _export(folder)
+
+
+def export_pieces(folder):
+    """Task, model and version path of an exported model of SentencePiece's pieces, context 40."""
+    draw = random.Random(0)
+    for split in ("train", "validation", "test"):
+        (folder / "books" / split).mkdir(parents=True)
+        lines = (" ".join(draw.choices(WORDS, k=12)) for _ in range(100))
+        (folder / "books" / split / "0.txt").write_text("\n".join(lines))
+    tokenizer.train(str(folder / "books"), str(folder / "a.model"), 290, 1000)
+    encoder = encoders.make_encoder("pg19", tokenizer=str(folder / "a.model"))
+    shards.prepare(folder / "books", folder / "shards", encoder=encoder)
+    settings = (*runs.TINY, f"DATA = '{folder / 'shards'}'", "CONTEXT = 40")
+    flags = ["--gin_file=gin/runs/pg19_tiny.gin", *runs.bind(*settings)]
+    model = runs.save_untrained(folder / "run", flags, scale=0.5)
+    return ShardsTask(folder / "shards"), model, _export(folder)
 
 
 def _export(folder):

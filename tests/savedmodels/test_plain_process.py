@@ -68,3 +68,19 @@ def test_generate_text_is_that_of_the_model(text_export):
         assert actual["text"][row] == byte_codec.decode(new)
         assert actual["lengths"][row] == np.count_nonzero(new >= 3)  # bytes, as documented
         np.testing.assert_allclose(actual["log_probs"][row], log_probs.sum(), atol=1e-4)
+
+
+def test_generate_text_of_pieces_is_that_of_the_model(tmp_path):
+    task, model, path = exports.export_pieces(tmp_path)
+    prompts = ("the whale", "", " größe 𝄞", "a")
+    settings = exports.sampling(4, seed=(3, 4, 5, 6), max_new_tokens=(14,), **SETTINGS)
+    actual = exports.ask_plain(path, "generate_text", text=prompts, **settings)
+    rows = [task.encode(text) for text in prompts]
+    expected = exports.generate(model, rows, settings)
+    for row, prompt in enumerate(rows):
+        start, end = len(prompt), expected["lengths"][row]
+        everything = expected["token_ids"][row, :end]
+        log_probs = expected["log_probs"][row, : end - start]
+        assert prompts[row] + actual["text"][row] == task.decode(everything)
+        assert actual["lengths"][row] == np.count_nonzero(everything[start:] >= 3)
+        np.testing.assert_allclose(actual["log_probs"][row], log_probs.sum(), atol=1e-4)

@@ -9,9 +9,9 @@ from tests.savedmodels import exports
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("export", [exports.export_text, exports.export_copy])
+@pytest.mark.parametrize("export", [exports.export_text, exports.export_pieces])
 def test_every_record_runs(export, tmp_path):
-    _, path = export(tmp_path)
+    *_, path = export(tmp_path)
     requests = exports.warmup_requests(path)
     assert 0 < len(requests) <= warmup.MOST_RECORDS
     loaded = tf.saved_model.load(str(path))

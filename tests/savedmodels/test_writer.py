@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from pipelines.errors import UserError
 from savedmodels import export, writer
+from savedmodels.byte_text import ByteText
 from tests.pipelines import runs
 
 
@@ -41,15 +42,15 @@ def names(folder):
 def test_versions_count_up(model, tmp_path):
     output = tmp_path / "exported"
     for version in ("1", "2", "3"):
-        path, _ = writer.write_version(model, str(output), text=False)
+        path, _ = writer.write_version(model, str(output), text=None)
         assert path == str(output / version)
     assert names(output) == ["1", "2", "3"]
 
 
 def test_only_models_of_text_take_text(model, tmp_path):
     for text, expected in (
-        (False, "serving_default score generate"),
-        (True, "serving_default score generate generate_text"),
+        (None, "serving_default score generate"),
+        (ByteText(), "serving_default score generate generate_text"),
     ):
         path, signatures = writer.write_version(model, str(tmp_path / "exported"), text)
         assert " ".join(signatures) == expected
@@ -58,11 +59,11 @@ def test_only_models_of_text_take_text(model, tmp_path):
 
 def test_an_export_that_fails_leaves_nothing(model, tmp_path, monkeypatch):
     output = tmp_path / "exported"
-    writer.write_version(model, str(output), text=False)
+    writer.write_version(model, str(output), text=None)
     before = runs.fingerprints(output)
     monkeypatch.setattr(Archive, "fails", True)
     with pytest.raises(RuntimeError, match="the disk is full"):
-        writer.write_version(model, str(output), text=False)
+        writer.write_version(model, str(output), text=None)
     assert names(output) == ["1"]
     assert runs.fingerprints(output) == before
 
@@ -74,14 +75,14 @@ def test_what_tf_serving_could_not_run_is_not_kept(tmp_path, monkeypatch):
     model = runs.save_untrained(tmp_path / "run", runs.copy_flags())
     monkeypatch.setattr(writer.signatures, "make_score", make_score)
     with pytest.raises(UserError, match="op RandomUniform .* keeps a state"):
-        writer.write_version(model, str(tmp_path / "exported"), text=False)
+        writer.write_version(model, str(tmp_path / "exported"), text=None)
     assert names(tmp_path / "exported") == []
 
 
 def test_a_directory_that_cannot_be_written_is_refused(model, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(UserError, match="file"):
-        writer.write_version(model, str(tmp_path / "file"), text=False)
+        writer.write_version(model, str(tmp_path / "file"), text=None)
     assert (tmp_path / "file").read_text() == "not a folder"
 
 

@@ -1,5 +1,6 @@
 """Builds and runs the C++ program beside this file against the TensorFlow that is installed."""
 
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -28,6 +29,12 @@ def build(folder):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
     return program
+
+
+def ops_of_text():
+    """Path of TensorFlow Text's ops for SentencePiece, which TF Serving has linked in."""
+    folder = importlib.util.find_spec("tensorflow_text").submodule_search_locations[0]
+    return pathlib.Path(folder) / "python" / "ops" / "_sentencepiece_tokenizer.so"
 
 
 def write_cases(path, cases):

@@ -24,6 +24,12 @@ def text_export(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def pieces_export(tmp_path_factory):
+    *_, path = exports.export_pieces(tmp_path_factory.mktemp("pieces"))
+    return path
+
+
 def python_cases(path):
     """The version's own warm-up requests, and what Python answers to them."""
     loaded = tf.saved_model.load(str(path))
@@ -32,18 +38,19 @@ def python_cases(path):
         yield signature, inputs, {name: value.numpy() for name, value in answer.items()}
 
 
-def test_cc_answers_as_python_does(program, text_export, tmp_path):
-    cases = list(python_cases(text_export))
+@pytest.mark.parametrize("export", ["text_export", "pieces_export"])
+def test_cc_answers_as_python_does(program, export, tmp_path, request):
+    path = request.getfixturevalue(export)
+    cases = list(python_cases(path))
     cc_program.write_cases(tmp_path / "cases", cases)
-    status, out, err = cc_program.run(program, text_export, tmp_path / "cases")
+    libraries = [cc_program.ops_of_text()] if export == "pieces_export" else []
+    status, out, err = cc_program.run(program, path, tmp_path / "cases", libraries)
     assert status == 0, out + err
     lines = [line.split() for line in out.splitlines()]
     assert [line[:2] for line in lines] == [
         [signature, name] for signature, _, outputs in cases for name in outputs
     ]
-    assert {signature for signature, *_ in lines} == set(
-        tf.saved_model.load(str(text_export)).signatures
-    )
+    assert {signature for signature, *_ in lines} == set(tf.saved_model.load(str(path)).signatures)
     assert {line[2] for line in lines} == {"equal"}
     print(f"largest difference {max(float(line[3]) for line in lines)}")
 
