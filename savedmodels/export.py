@@ -1,5 +1,7 @@
 """python -m savedmodels.export: writes a checkpoint as a numbered SavedModel for TF Serving."""
 
+import functools
+
 from pipelines import command_line
 
 
@@ -19,25 +21,34 @@ def main(arguments=None):
         metavar="DIR",
         help="directory of the model's versions",
     )
+    flags.add_argument(
+        "--weights",
+        choices=("bfloat16",),
+        help="dtype that matrices are stored in; as they are if left out",
+    )
     command_line.add_gin_flags(flags, required=False)
     flags = flags.parse_args(arguments)
 
     from pipelines import configuration
     from pipelines.estimator import Estimator
+    from savedmodels import sizes
 
     configuration.read_model_dir(flags.model_dir, flags.gin_file, flags.gin_bindings)
-    estimator = Estimator.from_gin(flags.model_dir, flags.gin_bindings, exporter=export_run)
+    exporter = functools.partial(export_run, weights=flags.weights)
+    estimator = Estimator.from_gin(flags.model_dir, flags.gin_bindings, exporter=exporter)
     step, path, signatures = estimator.export_saved_model(flags.output, flags.checkpoint)
     print(f"step {step} of {flags.model_dir} is now {path}, with {', '.join(signatures)}")
+    print("\n".join(sizes.report(path)))
 
 
-def export_run(run, output, step=None):
+def export_run(run, output, step=None, **options):
     """Writes a checkpoint of a run as the next version of a SavedModel: an estimator's exporter.
 
     Args:
         run: `pipelines.training.run.Run`.
         output: str. Directory of the model's versions.
         step: int or None. None is the newest checkpoint.
+        options: `weights`, of `writer.write_version`.
 
     Returns:
         int, the step; str, the path of the version; list of str, its signatures.
@@ -54,7 +65,7 @@ def export_run(run, output, step=None):
     step = checkpoints.restore_weights(run.model_dir, model, step)
     task = run.experiment.task
     positions = getattr(task, "positions", None)
-    return step, *write_version(model, output, _text_codec(task), positions)
+    return step, *write_version(model, output, _text_codec(task), positions, **options)
 
 
 def _text_codec(task):

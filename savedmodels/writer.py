@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pipelines.command_line import user_errors
 from savedmodels import registry_check, signatures, versions, warmup
+from savedmodels.stored_weights import StoredWeights
 
 
 class Endpoint(NamedTuple):
@@ -18,7 +19,7 @@ class Endpoint(NamedTuple):
     inputs: tuple  # of `tf.TensorSpec`
 
 
-def write_version(model, directory, text, positions=None):
+def write_version(model, directory, text, positions=None, weights=None):
     """Writes the next version of a model.
 
     Args:
@@ -27,6 +28,8 @@ def write_version(model, directory, text, positions=None):
         text: `ByteText`, `PieceText` or None. What the model's ids are of a text: makes
             `generate_text`.
         positions: int32 (E, P), those of the events of every document, or None, which is 1, 2, …
+        weights: str or None. Dtype that matrices are stored in, such as "bfloat16"; None leaves
+            them as they are.
 
     Returns:
         str, the path of the version, and the names of its signatures.
@@ -34,16 +37,21 @@ def write_version(model, directory, text, positions=None):
     Raises:
         UserError: the directory cannot be written, or TF Serving could not run what was written.
     """
-    score = _trace(signatures.make_score(model, positions), signatures.SCORE_INPUTS)
-    generate = _trace(signatures.make_generate(model, positions), signatures.GENERATE_INPUTS)
+    stored = None if weights is None else StoredWeights(model, weights)
+
+    def trace(function, inputs):
+        return _trace(stored.wrap(function) if stored else function, inputs)
+
+    max_context = model.backbone.max_context
+    score = trace(signatures.make_score(model, positions), signatures.SCORE_INPUTS)
+    generate = trace(signatures.make_generate(model, positions), signatures.GENERATE_INPUTS)
     endpoints = {"serving_default": score, "score": score, "generate": generate}
     if text is not None:
-        context = model.backbone.max_context
-        generate_text = signatures.make_generate_text(generate.function, context, text)
+        generate_text = signatures.make_generate_text(generate.function, max_context, text)
         endpoints["generate_text"] = _trace(generate_text, signatures.GENERATE_TEXT_INPUTS)
-    requests = warmup.make_requests(endpoints, model.backbone.max_context)
+    requests = warmup.make_requests(endpoints, max_context)
     archive = keras.export.ExportArchive()
-    archive.track(model)
+    # The weights that signatures use are found; with the model tracked each would be held twice.
     if hasattr(text, "tokenizer"):
         archive.track(text.tokenizer)
     for name, endpoint in endpoints.items():

@@ -27,11 +27,11 @@ def export_text(folder, context=40):
     return model, _export(folder)
 
 
-def export_copy(folder):
-    """Model and version path of an exported copy model with a context of 20."""
+def export_copy(folder, *options):
+    """Model and version path of a copy model with a context of 20, exported with these flags."""
     flags = runs.copy_flags("CONTEXT = 20", "LATENTS = 6")
     model = runs.save_untrained(folder / "run", flags, scale=0.5)
-    return model, _export(folder)
+    return model, _export(folder, *options)
 
 
 def export_pieces(folder):
@@ -50,8 +50,8 @@ def export_pieces(folder):
     return ShardsTask(folder / "shards"), model, _export(folder)
 
 
-def _export(folder):
-    flags = [f"--model_dir={folder / 'run'}", f"--output={folder / 'exported'}"]
+def _export(folder, *options):
+    flags = [f"--model_dir={folder / 'run'}", f"--output={folder / 'exported'}", *options]
     assert runs.call(export.main, *flags) == 0
     return folder / "exported" / "1"
 

@@ -84,3 +84,18 @@ def test_generate_text_of_pieces_is_that_of_the_model(tmp_path):
         assert prompts[row] + actual["text"][row] == task.decode(everything)
         assert actual["lengths"][row] == np.count_nonzero(everything[start:] >= 3)
         np.testing.assert_allclose(actual["log_probs"][row], log_probs.sum(), atol=1e-4)
+
+
+def test_rounded_weights_answer_as_the_model_of_these_weights(tmp_path):
+    model, path = exports.export_copy(tmp_path, "--weights=bfloat16")
+    for variable in model.variables:
+        if len(variable.shape) >= 2:
+            variable.assign(np.asarray(variable).astype("bfloat16").astype("float32"))
+    token_ids, lengths = exports.padded(ROWS)
+    inputs = {"token_ids": token_ids, "lengths": lengths}
+    actual = exports.ask_plain(path, "score", **inputs)["log_probs"]
+    np.testing.assert_allclose(actual, np.asarray(model.score(inputs)), atol=1e-5)
+    settings = exports.sampling(3, seed=(3, 4, 5), max_new_tokens=(13,))
+    actual = exports.ask_plain(path, "generate", **inputs, **settings)
+    expected = exports.generate(model, ROWS, settings)
+    np.testing.assert_array_equal(actual["token_ids"], expected["token_ids"])

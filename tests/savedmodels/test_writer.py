@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines.errors import UserError
-from savedmodels import export, writer
+from savedmodels import export, sizes, writer
 from savedmodels.byte_text import ByteText
 from tests.pipelines import runs
 
@@ -13,7 +13,7 @@ class Archive:
 
     fails = False
 
-    def track(self, model):
+    def __init__(self):
         self.endpoints = []
 
     def add_endpoint(self, name, function):
@@ -32,6 +32,7 @@ def model(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.export, "ExportArchive", Archive)
     monkeypatch.setattr(writer, "_trace", writer.Endpoint)
     monkeypatch.setattr(writer.registry_check, "check", lambda folder: None)
+    monkeypatch.setattr(sizes, "report", lambda folder: ["a size"])
     return runs.save_untrained(tmp_path / "run", runs.copy_flags())
 
 
@@ -92,4 +93,4 @@ def test_the_command_says_what_it_wrote(model, tmp_path, capsys):
     assert runs.call(export.main, *flags) == 0
     out = capsys.readouterr().out
     assert "step 0" in out and str(tmp_path / "exported" / "1") in out
-    assert "serving_default, score, generate" in out
+    assert "serving_default, score, generate\na size\n" in out

@@ -1,0 +1,39 @@
+"""What an export says of its size, and that nothing is held twice."""
+
+import os
+import re
+
+import numpy as np
+import pytest
+
+from savedmodels import sizes
+from tests.savedmodels import exports
+
+
+def numbers(text):
+    return [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", text)]
+
+
+@pytest.mark.parametrize("weights", ["float32", "bfloat16"])
+def test_each_weight_is_held_once_and_everything_is_counted(tmp_path, weights, capsys):
+    flags = [] if weights == "float32" else [f"--weights={weights}"]
+    model, path = exports.export_copy(tmp_path, *flags)
+    first, *largest = sizes.report(str(path))
+    on_disk, held, count, variables, graph, assets = numbers(first)
+    files = [os.path.join(place, name) for place, _, names in os.walk(path) for name in names]
+    assert on_disk == sum(map(os.path.getsize, files))
+    assert graph == os.path.getsize(path / "saved_model.pb")
+    assert assets == os.path.getsize(path / "assets.extra" / "tf_serving_warmup_requests")
+    used = [variable for variable in model.variables if "seed" not in variable.path]
+    shapes = [tuple(variable.shape) for variable in used]
+    assert variables == len(used)
+    assert count == sum(np.prod(shape) for shape in shapes)
+    width = {"float32": 4, "bfloat16": 2}[weights]
+    assert held == sum(np.prod(shape) * (width if len(shape) > 1 else 4) for shape in shapes)
+    assert held < os.path.getsize(path / "variables" / "variables.data-00000-of-00001")
+    assert len(largest) == 5
+    assert re.fullmatch(rf"  [\d,]+ bytes: \S+/\S+, {weights} \d+ × \d+", largest[0])
+    assert [numbers(line)[0] for line in largest] == sorted(
+        (numbers(line)[0] for line in largest), reverse=True
+    )
+    assert first in capsys.readouterr().out  # the command says it
