@@ -1,5 +1,6 @@
 """python -m savedmodels.export: writes a checkpoint as a numbered SavedModel for TF Serving."""
 
+import argparse
 import functools
 
 from pipelines import command_line
@@ -22,6 +23,18 @@ def main(arguments=None):
         help="directory of the model's versions",
     )
     flags.add_argument(
+        "--stepwise",
+        action="store_true",
+        help="also write prefill and decode, for clients that choose each token themselves",
+    )
+    flags.add_argument(
+        "--message_limit",
+        type=_megabytes,
+        default=4.0,
+        metavar="MIB",
+        help="the most that a row of --stepwise may take; gRPC's own limit is 4",
+    )
+    flags.add_argument(
         "--weights",
         choices=("bfloat16",),
         help="dtype that matrices are stored in; as they are if left out",
@@ -34,11 +47,26 @@ def main(arguments=None):
     from savedmodels import sizes
 
     configuration.read_model_dir(flags.model_dir, flags.gin_file, flags.gin_bindings)
-    exporter = functools.partial(export_run, weights=flags.weights)
+    exporter = functools.partial(
+        export_run,
+        stepwise=flags.stepwise,
+        message_limit=flags.message_limit,
+        weights=flags.weights,
+    )
     estimator = Estimator.from_gin(flags.model_dir, flags.gin_bindings, exporter=exporter)
     step, path, signatures = estimator.export_saved_model(flags.output, flags.checkpoint)
     print(f"step {step} of {flags.model_dir} is now {path}, with {', '.join(signatures)}")
     print("\n".join(sizes.report(path)))
+
+
+def _megabytes(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 2048:
+        raise argparse.ArgumentTypeError(f"must be a number > 0 and < 2048, got {text!r}")
+    return value
 
 
 def export_run(run, output, step=None, **options):
@@ -48,7 +76,7 @@ def export_run(run, output, step=None, **options):
         run: `pipelines.training.run.Run`.
         output: str. Directory of the model's versions.
         step: int or None. None is the newest checkpoint.
-        options: `weights`, of `writer.write_version`.
+        options: `stepwise`, `message_limit` and `weights`, of `writer.write_version`.
 
     Returns:
         int, the step; str, the path of the version; list of str, its signatures.

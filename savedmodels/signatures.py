@@ -8,6 +8,11 @@ import tensorflow as tf
 
 from keras_perceiver_ar.codecs import byte_codec
 from keras_perceiver_ar.generation import decode
+from savedmodels.input_checks import check as _check
+from savedmodels.input_checks import check_rows as _check_rows
+from savedmodels.input_checks import check_tokens as _check_tokens
+from savedmodels.input_checks import check_width as _check_width
+from savedmodels.input_checks import place_from_start as _place
 
 
 def _rows(dtype, name):
@@ -108,15 +113,6 @@ def make_generate(model, positions=None):
     return generate
 
 
-def _place(positions, token_ids):
-    """Positions of rows that begin with their documents: int32 (B, T, P)."""
-    rows, width = tf.unstack(tf.shape(token_ids))
-    # The last one also stands for what would lie behind the end.
-    index = tf.minimum(tf.range(width), positions.shape[0] - 1)
-    places = tf.gather(tf.constant(positions, tf.int32), index)
-    return tf.tile(places[None], (rows, 1, 1))
-
-
 def make_generate_text(generate, max_context, codec):
     """Function of `GENERATE_TEXT_INPUTS`: strings in, strings out.
 
@@ -161,50 +157,6 @@ def make_generate_text(generate, max_context, codec):
     return generate_text
 
 
-def _check_rows(**inputs):
-    """Inputs of different numbers of rows would broadcast, or fail without a name; none at all."""
-    first, *others = inputs.items()
-    rows = tf.shape(first[1])[0]
-    return [
-        _check(rows >= 1, f"{first[0]} must hold at least one row", rows),
-        *(
-            _check(
-                tf.equal(tf.shape(value)[0], rows),
-                f"{name} must hold one number for each row of {first[0]}",
-                tf.shape(value)[0],
-                rows,
-            )
-            for name, value in others
-        ),
-    ]
-
-
-def _check_tokens(model, token_ids, lengths):
-    vocab_size = model.backbone.vocab_size
-    width = tf.shape(token_ids)[1]
-    return [
-        _check(
-            (token_ids >= 0) & (token_ids < vocab_size),
-            f"token_ids must lie in 0 … {vocab_size - 1}",
-            token_ids,
-        ),
-        _check(
-            (lengths >= 1) & (lengths <= width),
-            "lengths must lie between 1 and the width of token_ids",
-            lengths,
-        ),
-    ]
-
-
-def _check_width(token_ids, max_context):
-    width = tf.shape(token_ids)[1]
-    return _check(
-        width <= max_context,
-        f"token_ids must not be wider than the context of {max_context}",
-        width,
-    )
-
-
 def _check_sampling(max_new_tokens, temperature, top_p):
     finite = tf.math.is_finite(temperature)
     return [
@@ -216,7 +168,3 @@ def _check_sampling(max_new_tokens, temperature, top_p):
         ),
         _check((top_p >= 0) & (top_p <= 1), "top_p must lie in 0 … 1", top_p),
     ]
-
-
-def _check(condition, message, *values):
-    return tf.debugging.Assert(tf.reduce_all(condition), [message, *values], summarize=8)

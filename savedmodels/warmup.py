@@ -41,11 +41,15 @@ def make_requests(endpoints, max_context):
     """
     room = max(max_context - _NEW_TOKENS, 1)
     shapes = dict.fromkeys([*((batch, min(_PROMPT, room)) for batch in _BATCHES), (1, room)])
-    return [
-        (name, _inputs(endpoint.inputs, batch, width, max_context))
-        for name, endpoint in endpoints.items()
-        for batch, width in shapes
-    ]
+    requests = []
+    for name, endpoint in endpoints.items():
+        for batch, width in shapes:
+            if name == "decode":
+                inputs = _state(endpoints["prefill"], batch, width, endpoint.inputs)
+            else:
+                inputs = _inputs(endpoint.inputs, batch, width, max_context)
+            requests.append((name, inputs))
+    return requests
 
 
 def write(folder, requests):
@@ -72,6 +76,14 @@ def write(folder, requests):
             log = prediction_log_pb2.PredictLog(request=request)
             record = prediction_log_pb2.PredictionLog(predict_log=log)
             file.write(record.SerializeToString())
+
+
+def _state(prefill, batch, width, specs):
+    """Inputs of `decode`: what `prefill` gives for rows of one event, and a token for each."""
+    token_ids = np.full((batch, max(width, 2)), SOS, np.int32)
+    state = prefill.function(tf.constant(token_ids), tf.ones(batch, tf.int32))
+    state = {**state, "token_ids": np.full(batch, NUM_RESERVED, np.int32)}
+    return {spec.name: np.asarray(state[spec.name]) for spec in specs}
 
 
 def _inputs(specs, batch, width, max_context):

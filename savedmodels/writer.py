@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pipelines.command_line import user_errors
 from savedmodels import registry_check, signatures, versions, warmup
+from savedmodels import stepwise as stepwise_lib
 from savedmodels.stored_weights import StoredWeights
 
 
@@ -19,7 +20,9 @@ class Endpoint(NamedTuple):
     inputs: tuple  # of `tf.TensorSpec`
 
 
-def write_version(model, directory, text, positions=None, weights=None):
+def write_version(
+    model, directory, text, positions=None, stepwise=False, message_limit=4.0, weights=None
+):
     """Writes the next version of a model.
 
     Args:
@@ -28,6 +31,8 @@ def write_version(model, directory, text, positions=None, weights=None):
         text: `ByteText`, `PieceText` or None. What the model's ids are of a text: makes
             `generate_text`.
         positions: int32 (E, P), those of the events of every document, or None, which is 1, 2, …
+        stepwise: bool. Whether there are `prefill` and `decode`.
+        message_limit: float. MiB that a message of these two may take.
         weights: str or None. Dtype that matrices are stored in, such as "bfloat16"; None leaves
             them as they are.
 
@@ -35,7 +40,8 @@ def write_version(model, directory, text, positions=None, weights=None):
         str, the path of the version, and the names of its signatures.
 
     Raises:
-        UserError: the directory cannot be written, or TF Serving could not run what was written.
+        UserError: the directory cannot be written, TF Serving could not run what was written, or
+            messages would be too large.
     """
     stored = None if weights is None else StoredWeights(model, weights)
 
@@ -43,9 +49,12 @@ def write_version(model, directory, text, positions=None, weights=None):
         return _trace(stored.wrap(function) if stored else function, inputs)
 
     max_context = model.backbone.max_context
+    endpoints = {}
+    if stepwise:  # first, as it may be refused
+        endpoints |= _stepwise(model, positions, message_limit, trace)
     score = trace(signatures.make_score(model, positions), signatures.SCORE_INPUTS)
     generate = trace(signatures.make_generate(model, positions), signatures.GENERATE_INPUTS)
-    endpoints = {"serving_default": score, "score": score, "generate": generate}
+    endpoints |= {"serving_default": score, "score": score, "generate": generate}
     if text is not None:
         generate_text = signatures.make_generate_text(generate.function, max_context, text)
         endpoints["generate_text"] = _trace(generate_text, signatures.GENERATE_TEXT_INPUTS)
@@ -65,6 +74,22 @@ def write_version(model, directory, text, positions=None, weights=None):
 
     with user_errors(OSError, tf.errors.OpError):
         return versions.add(directory, write), tuple(endpoints)
+
+
+def _stepwise(model, positions, message_limit, trace):
+    """Endpoints of a client's own loop, if one row of it fits a message."""
+    max_context = model.backbone.max_context
+    prefill = trace(stepwise_lib.make_prefill(model, positions), signatures.SCORE_INPUTS)
+    outputs = prefill.function.get_concrete_function(*prefill.inputs).structured_outputs
+    inputs = stepwise_lib.decode_inputs(outputs)
+    held, message = stepwise_lib.row_bytes(inputs, outputs, max_context)
+    print(
+        f"stepwise: one row at the full context of {max_context:,} keeps {held:,} bytes, and "
+        f"travels in a message of {message:,}"
+    )
+    stepwise_lib.check_message(message, max_context, message_limit)
+    decode = trace(stepwise_lib.make_decode(model, inputs, positions), inputs)
+    return {"prefill": prefill, "decode": decode}
 
 
 def _trace(function, inputs):

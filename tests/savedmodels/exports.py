@@ -98,6 +98,26 @@ def sampling(batch, seed=(1,), temperature=(1.0,), top_p=(0.9,), max_new_tokens=
     }
 
 
+def choose_greedily(prefill, decode, rows, number):
+    """A client's own loop: the first so many tokens of each row, (B, number).
+
+    Args:
+        prefill, decode: functions of arrays by name that give arrays by name.
+        rows: ragged prompts.
+        number: int.
+    """
+    token_ids, lengths = padded(rows)
+    room = np.pad(token_ids, ((0, 0), (0, number - 1)))
+    state = prefill(token_ids=room, lengths=lengths)
+    chosen = []
+    for _ in range(number):
+        if chosen:
+            state = decode(token_ids=chosen[-1], **state)
+        state.pop("log_probs")
+        chosen.append(np.argmax(state.pop("logits"), axis=-1).astype("int32"))
+    return np.stack(chosen, axis=1)
+
+
 def generate(model, rows, settings):
     """What the Python model generates: token_ids, lengths, log_probs."""
     token_ids, lengths = padded(rows)

@@ -86,6 +86,27 @@ def test_generate_text_of_pieces_is_that_of_the_model(tmp_path):
         np.testing.assert_allclose(actual["log_probs"][row], log_probs.sum(), atol=1e-4)
 
 
+def test_a_clients_own_greedy_loop_is_generate(tmp_path):
+    _, path = exports.export_copy(tmp_path, "--stepwise")
+
+    def ask(signature):
+        def asked(**inputs):
+            answer = exports.ask_plain(path, signature, **inputs)
+            return {name: np.array(value) for name, value in answer.items()}
+
+        return asked
+
+    chosen = exports.choose_greedily(ask("prefill"), ask("decode"), ROWS, 4)
+    token_ids, lengths = exports.padded(ROWS)
+    settings = exports.sampling(3, temperature=(0.0,), max_new_tokens=(4,))
+    wanted = ask("generate")(token_ids=token_ids, lengths=lengths, **settings)
+    for row, (start, end) in enumerate(zip(lengths, wanted["lengths"])):
+        assert end > start
+        np.testing.assert_array_equal(
+            chosen[row, : end - start], wanted["token_ids"][row, start:end]
+        )
+
+
 def test_rounded_weights_answer_as_the_model_of_these_weights(tmp_path):
     model, path = exports.export_copy(tmp_path, "--weights=bfloat16")
     for variable in model.variables:

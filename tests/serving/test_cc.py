@@ -38,7 +38,13 @@ def python_cases(path):
         yield signature, inputs, {name: value.numpy() for name, value in answer.items()}
 
 
-@pytest.mark.parametrize("export", ["text_export", "pieces_export"])
+@pytest.fixture(scope="module")
+def stepwise_export(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stepwise")
+    return exports.export_copy(folder, "--stepwise", "--weights=bfloat16")[1]
+
+
+@pytest.mark.parametrize("export", ["text_export", "pieces_export", "stepwise_export"])
 def test_cc_answers_as_python_does(program, export, tmp_path, request):
     path = request.getfixturevalue(export)
     cases = list(python_cases(path))
