@@ -117,7 +117,7 @@ def check(folder):
     saved.ParseFromString(remote.content(tf.io.gfile.join(folder, "saved_model.pb")))
     for meta_graph in saved.meta_graphs:
         for found in _nodes(meta_graph):
-            if fault := _fault(found, meta_graph):
+            if fault := _fault(found):
                 where = f"function {found.place}" if found.place else "the outermost graph"
                 raise UserError(
                     f"the SavedModel was not kept: op {found.node.op} ({found.node.name} in "
@@ -172,7 +172,7 @@ def _calls(node):
             yield function.name
 
 
-def _fault(found, meta_graph):
+def _fault(found):
     """What is wrong with a node; None if nothing is."""
     node, op = found.node, found.node.op
     definition = op_def_registry.get(op)
@@ -192,13 +192,18 @@ def _fault(found, meta_graph):
         return f"has no CPU kernel for {types or 'anything'}"
     if node.device and not re.fullmatch(r"/device:CPU:(\*|[0-9]+)", node.device):
         return f"is bound to the device {node.device}"
-    machine = socket.gethostname().encode()
     for text in _texts(node):
         if path := _PATH.search(text):
             return f"holds a path of this machine, {path[0].decode(errors='replace')}"
-        if len(machine) > 3 and re.search(rb"\b" + re.escape(machine) + rb"\b", text):
-            return f"holds the name of this machine, {machine.decode(errors='replace')}"
+        if address := _address_here(text):
+            return f"holds the name of this machine, {address[0].decode(errors='replace')}"
     return None
+
+
+def _address_here(text):
+    """Match of this machine's name, as in an address: it may be a word that messages hold."""
+    name = re.escape(socket.gethostname() or "localhost").encode()
+    return re.search(rb"(?:^|//|@)%b(?:$|[:/.])|\b%b:[0-9]" % (name, name), text)
 
 
 def _types(node, definition):

@@ -153,8 +153,10 @@ def test_every_op_of_the_list_is_one_of_tensorflow_text():
     ("text", "reason"),
     [
         ("see /home/me/books.model for it", "path of this machine, /home/me/books.model"),
-        ("grpc://worker-17:8470", "name of this machine, worker-17"),
-        ("https://example.com/a/b, a and/or b, s3://bucket/a/b, 1/2 / 3, worker-170", None),
+        ("grpc://worker-17:8470", "name of this machine, //worker-17"),
+        ("worker-17:8470,worker-18:8470", "name of this machine, worker-17"),
+        ("worker-17", "name of this machine, worker-17"),
+        ("https://example.com/a/b, a and/or b, s3://bucket/a/b, 1/2 / 3, worker-17, x", None),
     ],
 )
 def test_paths_and_machines_are_named(tmp_path, monkeypatch, text, reason):
