@@ -1,5 +1,6 @@
 """SIGKILL at any instant of an export leaves whole versions only, and the next one works."""
 
+import functools
 import os
 import random
 import signal
@@ -17,6 +18,8 @@ pytestmark = pytest.mark.slow
 
 # `make test-kills` asks for twenty.
 KILLS = int(os.environ.get("PERCEIVER_AR_KILLS", "2"))
+# In the order in which they come to be.
+WRITTEN = ("", "variables", "variables/variables.index", "saved_model.pb", "assets.extra")
 
 
 def start(model_dir, output):
@@ -29,18 +32,28 @@ def unfinished(output):
     return {name for name in names if name.startswith("unfinished-")}
 
 
-def kill(process, output, seconds, while_writing):
-    """Kills an export so long after its start, or after it has begun to write; whether it lived."""
-    if while_writing:
-        before = unfinished(output)
-        while not unfinished(output) - before and process.poll() is None:
-            time.sleep(0.0005)
+def kill(process, output, seconds, has_come):
+    """Kills an export so many seconds after a moment that is waited for; whether it lived so long.
+
+    Args:
+        process: from `start`.
+        output: path.
+        seconds: float.
+        has_come: function → bool. Whether the moment has come.
+    """
+    while not has_come() and process.poll() is None:
+        time.sleep(0.0005)
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     return process.returncode == -signal.SIGKILL
+
+
+def is_written(output, before, name):
+    """Whether an export that began since has come so far as to write a file."""
+    return any((output / folder / name).exists() for folder in unfinished(output) - before)
 
 
 def check(output):
@@ -71,10 +84,14 @@ def test_versions_are_whole_and_remains_are_cleared(tmp_path):
     generator = random.Random(KILLS)
     killed, left = 0, 0
     for number in range(KILLS):
-        while_writing = number % 2 == 0
-        seconds = generator.uniform(0.0, 0.2 * whole if while_writing else whole)
         before = unfinished(output)
-        killed += kill(start(model_dir, output), output, seconds, while_writing)
+        process = start(model_dir, output)
+        if number % 2:
+            killed += kill(process, output, generator.uniform(0.0, whole), lambda: True)
+        else:
+            name = WRITTEN[number // 2 % len(WRITTEN)]
+            has_come = functools.partial(is_written, output, before, name)
+            killed += kill(process, output, generator.uniform(0.0, 0.1), has_come)
         left += bool(unfinished(output) - before)
     before = check(output)
     status, _, err = runs.finish(start(model_dir, output))
