@@ -48,13 +48,17 @@ def clear(directory):
         if not os.path.basename(path).startswith(f"{PREFIX}{_boot()}-"):
             kept.append(path)
             continue
-        # An export that has ended since `listed` has taken it away.
-        with contextlib.suppress(FileNotFoundError), open(path + _LOCK, "r+") as lock:
-            is_gone = _lock(lock)
-            if is_gone:
-                _remove(path)
-            elif is_gone is None:
-                kept.append(path)
+        try:
+            with open(path + _LOCK, "r+") as lock:
+                is_gone = _lock(lock)
+                if is_gone:
+                    _remove(path)
+        except FileNotFoundError:  # an export that has ended since `listed` took it away
+            continue
+        except PermissionError:  # another person's
+            is_gone = None
+        if is_gone is None:
+            kept.append(path)
     warn(kept)
 
 

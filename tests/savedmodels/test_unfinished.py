@@ -109,6 +109,20 @@ def test_a_disk_without_locks_keeps_everything(tmp_path, monkeypatch, capsys):
     assert names(tmp_path) == []
 
 
+def test_what_another_person_left_stays_and_is_told(tmp_path, running, monkeypatch, capsys):
+    process, _, path = running()
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+    def not_permitted(path):
+        raise PermissionError(f"Permission denied: {path}")
+
+    monkeypatch.setattr(unfinished.shutil, "rmtree", not_permitted)
+    unfinished.clear(str(tmp_path))
+    assert os.path.exists(f"{path}.lock")
+    assert path in capsys.readouterr().err
+
+
 def test_what_is_left_of_a_failure_is_removed(tmp_path):
     with pytest.raises(RuntimeError), unfinished.claimed(str(tmp_path)) as path:
         os.makedirs(f"{path}/variables")
