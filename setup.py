@@ -75,7 +75,6 @@ DEV = [
     "trustme>=1.2,<2",  # certificates of the stand-ins for Cloud Storage and TensorFlow Serving
     "psutil>=7,<8",  # the memory of a server under a storm of requests
     "pyyaml>=6,<7",  # reads the examples of serving
-    "trustme>=1.2,<2",  # certificates of the stand-in for Cloud Storage
     # Below 1.0 a minor release may change the formatting, and with it what `make lint` says.
     "ruff==0.17.*",
     "build>=1.2",

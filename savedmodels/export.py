@@ -92,8 +92,8 @@ def export_run(run, output, step=None, **options):
     run.check_used()
     step = checkpoints.restore_weights(run.model_dir, model, step)
     task = run.experiment.task
-    positions = getattr(task, "positions", None)
-    return step, *write_version(model, output, _text_codec(task), positions, **options)
+    rules = (getattr(task, "positions", None), getattr(task, "masks", ()))
+    return step, *write_version(model, output, _text_codec(task), *rules, **options)
 
 
 def _text_codec(task):

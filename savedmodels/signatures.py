@@ -56,12 +56,15 @@ def make_score(model, positions=None):
     return score
 
 
-def make_generate(model, positions=None):
+def make_generate(model, positions=None, masks=()):
     """Function of `GENERATE_INPUTS`: continues each prompt until its limit or EOS.
 
     Prompt and continuation may be one token longer than the context: nothing reads the last one.
 
-    Args: as for `make_score`.
+    Args:
+        model: `PerceiverARCausalLM`.
+        positions: as for `make_score`.
+        masks: tuple of `keras_perceiver_ar.generation.LogitMask`.
 
     Returns:
         function → dict: `token_ids` int32 (B, T), prompt and continuation, then zeros; `lengths`
@@ -108,7 +111,8 @@ def make_generate(model, positions=None):
         token_ids = tf.pad(token_ids, [[0, 0], [0, tf.maximum(room - width, 0)]])
         places = None if positions is None else _place(positions, token_ids)
         sampling = {"temperature": temperature, "top_p": top_p}
-        return decode(model, token_ids, lengths, max_new_tokens, sampling, seed, positions=places)
+        options = {"positions": places, "masks": masks}
+        return decode(model, token_ids, lengths, max_new_tokens, sampling, seed, **options)
 
     return generate
 

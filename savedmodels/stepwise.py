@@ -12,9 +12,9 @@ import tensorflow as tf
 from keras_perceiver_ar.generation.cache import DecodeCache, write_rows
 from keras_perceiver_ar.generation.cached_steps import CachedSteps
 from keras_perceiver_ar.generation.compute_weights import compute_weights
-from keras_perceiver_ar.generation.decode_loop import State, read_use_cache
+from keras_perceiver_ar.generation.decode_loop import read_use_cache
+from keras_perceiver_ar.generation.draw import forbid
 from keras_perceiver_ar.generation.recomputed_steps import RecomputedSteps
-from keras_perceiver_ar.generation.sampler import forbid
 from pipelines.errors import UserError
 from savedmodels.input_checks import (
     check,
@@ -42,7 +42,9 @@ def make_prefill(model, positions=None):
         (B, V), −∞ for what `generate` never draws, so that their largest is its greedy choice; and
         the state, for `decode`: `history` int32 (B, T), the events; `lengths` int32 (B,), how many;
         where the model keeps keys and values also `filled` int32 (B,), `cross_key_0`,
-        `cross_value_0`, … (B, T, H, D) and `latent_key_0`, `latent_value_0`, … (B, N, H, D).
+        `cross_value_0`, … (B, T, H, D), event e at place e, and `latent_key_0`, `latent_value_0`, …
+        (B, N, H, D), the oldest first. What lies behind them is of no meaning, so that a batching
+        server may pad it.
     """
     steps = _make_steps(model)
 
@@ -53,8 +55,8 @@ def make_prefill(model, positions=None):
             token_ids, lengths = tf.identity(token_ids), tf.identity(lengths)
         history = tf.where(tf.range(tf.shape(token_ids)[1]) < lengths[:, None], token_ids, 0)
         with compute_weights(model):
-            logits, cache = steps.prefill(history, lengths, _places(positions, history))
-        return _outputs(logits, cache, history, lengths)
+            logits, cache = steps.prefill(history, _places(positions, history), lengths)
+        return _outputs(logits, _from_left(steps, cache, lengths, 0), history, lengths)
 
     return prefill
 
@@ -97,17 +99,13 @@ def make_decode(model, inputs, positions=None):
             given = {name: tf.identity(value) for name, value in given.items()}
         newest, lengths = given["token_ids"], given["lengths"]
         history = write_rows(given["history"], lengths, newest)
-        state = State(
-            token_ids=history,
-            log_probs=None,
-            lengths=lengths + 1,
-            done=tf.zeros_like(lengths, tf.bool),
-            logits=None,
-            cache=_unpack(given),
-        )
+        cache = _to_right(steps, _unpack(given), lengths)
+        lengths += 1
+        none_is_done = tf.zeros_like(lengths, tf.bool)
+        read = (history, _places(positions, history), lengths)
         with compute_weights(model):
-            logits, cache = steps.advance(state, _places(positions, history))
-        return _outputs(logits, cache, history, lengths + 1)
+            logits, cache = steps.advance(cache, none_is_done, *read)
+        return _outputs(logits, _from_left(steps, cache, lengths, 1), history, lengths)
 
     return decode
 
@@ -161,6 +159,49 @@ def _places(positions, history):
     return tf.broadcast_to(tf.range(tf.shape(history)[1]) + 1, tf.shape(history))
 
 
+def _turned(pairs, shift):
+    """Buffers (B, S, …) turned row by row: place s gets what was at s + shift, modulo S."""
+
+    def turn(buffer):
+        size = tf.shape(buffer)[1]
+        index = tf.math.floormod(tf.range(size) + shift[:, None], size)
+        turned = tf.gather(buffer, index, batch_dims=1)
+        return tf.ensure_shape(turned, buffer.shape)
+
+    return tuple(tuple(map(turn, pair)) for pair in pairs)
+
+
+def _to_right(steps, cache, lengths):
+    """A cache as it travels, as the rings of `CachedSteps`: the newest of each row at the end."""
+    if not cache:
+        return cache
+    return DecodeCache(
+        _turned(cache.cross, lengths),
+        _turned(cache.latents, cache.filled * steps.per_position),
+        cache.filled,
+        tf.constant(0),
+    )
+
+
+def _from_left(steps, cache, lengths, written):
+    """Rings as they travel: requests of different ages, which a server may batch, look alike.
+
+    Args:
+        steps: `CachedSteps` or `RecomputedSteps`.
+        cache: of these.
+        lengths: int32 (B,). Events in each row, the newest included.
+        written: int. 0 after a prefill, which leaves the newest at the last place; 1 after a step
+            more, which puts it at the first.
+    """
+    if not cache:
+        return cache
+    number = steps.per_position
+    return cache._replace(
+        cross=_turned(cache.cross, written - lengths),
+        latents=_turned(cache.latents, (written - cache.filled) * number),
+    )
+
+
 def _outputs(logits, cache, history, lengths):
     logits = tf.cast(logits, tf.float32)
     results = {
@@ -192,7 +233,7 @@ def _unpack(tensors):
             for number in range(count)
         )
 
-    return DecodeCache(pairs("cross"), pairs("latent"), tensors["filled"])
+    return DecodeCache(pairs("cross"), pairs("latent"), tensors["filled"], None)
 
 
 def _check_state(model, steps, given):

@@ -21,7 +21,14 @@ class Endpoint(NamedTuple):
 
 
 def write_version(
-    model, directory, text, positions=None, stepwise=False, message_limit=4.0, weights=None
+    model,
+    directory,
+    text,
+    positions=None,
+    masks=(),
+    stepwise=False,
+    message_limit=4.0,
+    weights=None,
 ):
     """Writes the next version of a model.
 
@@ -31,6 +38,7 @@ def write_version(
         text: `ByteText`, `PieceText` or None. What the model's ids are of a text: makes
             `generate_text`.
         positions: int32 (E, P), those of the events of every document, or None, which is 1, 2, …
+        masks: tuple of `keras_perceiver_ar.generation.LogitMask`. What `generate` may draw.
         stepwise: bool. Whether there are `prefill` and `decode`.
         message_limit: float. MiB that a message of these two may take.
         weights: str or None. Dtype that matrices are stored in, such as "bfloat16"; None leaves
@@ -53,7 +61,8 @@ def write_version(
     if stepwise:  # first, as it may be refused
         endpoints |= _stepwise(model, positions, message_limit, trace)
     score = trace(signatures.make_score(model, positions), signatures.SCORE_INPUTS)
-    generate = trace(signatures.make_generate(model, positions), signatures.GENERATE_INPUTS)
+    generate = signatures.make_generate(model, positions, masks)
+    generate = trace(generate, signatures.GENERATE_INPUTS)
     endpoints |= {"serving_default": score, "score": score, "generate": generate}
     if text is not None:
         generate_text = signatures.make_generate_text(generate.function, max_context, text)
