@@ -149,7 +149,8 @@ class CachedSteps:
         if copies > 1:
             latents = ops.tile(latents, (1, copies, 1))
             if latent_positions is not None:
-                latent_positions = ops.tile(latent_positions, (1, copies))
+                axes = [1] * (len(latent_positions.shape) - 2)
+                latent_positions = ops.tile(latent_positions, (1, copies, *axes))
         age = ops.repeat(cache_lib.ages(place, self.slots), number)
         held = ops.where(age <= ops.expand_dims(filled, -1), 0, masks.NOWHERE)
         # A position's latents all read what it may read: itself and those before it.

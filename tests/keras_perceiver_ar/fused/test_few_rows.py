@@ -19,10 +19,18 @@ def test_eight_rows_on_a_gpu(monkeypatch, rows, copies):
     assert few_rows.copies(rows) == copies
 
 
-@pytest.mark.parametrize("positions", ["rotary", "absolute"])
+@pytest.mark.parametrize("positions", ["rotary", "absolute", "rotary pixels"])
 @pytest.mark.parametrize("latents_per_position", [1, 2])
 def test_copies_change_nothing(monkeypatch, positions, latents_per_position):
-    prompts = np.random.default_rng(0).integers(3, 30, (2, 12), dtype="int32")
+    random = np.random.default_rng(0)
+    inputs = {"token_ids": random.integers(3, 30, (2, 12), dtype="int32"), "lengths": [12, 3]}
+    if positions == "rotary pixels":
+        inputs["positions"] = random.integers(0, 6, (2, 36, 2))
+
+    def make_positions():
+        if "positions" not in inputs:
+            return positions
+        return kpar.layers.RotaryEmbedding(32, 1.0, num_index_dimensions=2)
 
     def generate():
         backbone = kpar.models.PerceiverARBackbone(
@@ -32,13 +40,13 @@ def test_copies_change_nothing(monkeypatch, positions, latents_per_position):
             num_layers=2,
             width=16,
             num_heads=2,
-            positions=positions,
+            positions=make_positions(),
             latent_query=kpar.models.LatentQuery(latents_per_position=latents_per_position),
             seed=1,
         )
         model = kpar.models.PerceiverARCausalLM(backbone)
         # Beyond a refill: four or eight positions are held.
-        return model.generate({"token_ids": prompts, "lengths": [12, 3]}, 24, seed=5)
+        return model.generate(inputs, 24, seed=5)
 
     plain = generate()
     asked = []

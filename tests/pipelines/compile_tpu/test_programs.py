@@ -116,8 +116,7 @@ def test_a_generation_is_the_model_s():
         "token_ids": inputs["token_ids"],
         "lengths": lengths,
         "max_new_tokens": np.full(ROWS, 2, "int32"),
-        "temperature": np.ones(ROWS, "float32"),
-        "top_p": np.ones(ROWS, "float32"),
+        "sampling": {name: np.ones(ROWS, "float32") for name in ("temperature", "top_p")},
         "seeds": np.arange(3, 3 + ROWS, dtype="int32"),
     }
     weights, _ = program.rest
