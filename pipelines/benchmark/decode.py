@@ -35,9 +35,10 @@ def measure(workload, prompt, new_tokens, sampling, caching, runs=8, warmup=3):
     name, backend = backends.load()
     from keras_perceiver_ar.generation import cached_steps
     from keras_perceiver_ar.generation.program import DecodeProgram
+    from pipelines.benchmark import decode_bound
 
     with command_line.user_errors(ValueError):
-        cached_steps.refill_size(caching["refill"], workload.latents)
+        kept = cached_steps.refill_size(caching["refill"], workload.latents)
         cached_steps.prefill_size(caching["prefill"], workload.latents)
     # No stop id, so that every row gets all its tokens.
     options = {"num_latents": workload.latents, "stop_ids": (), **caching}
@@ -60,6 +61,8 @@ def measure(workload, prompt, new_tokens, sampling, caching, runs=8, warmup=3):
         for _ in range(warmup):
             generate(1), generate(new_tokens)
         seconds = [(generate(1), generate(new_tokens)) for _ in range(runs)]
+        peak_bytes = backend.peak_bytes()
+        bound = decode_bound.measure(workload, kept, prompt, new_tokens, runs)
     tokens = [(whole - one) / (new_tokens - 1) for one, whole in seconds]
     prefill = [one for one, _ in seconds]
     kind, platform, count = backend.device()
@@ -71,7 +74,8 @@ def measure(workload, prompt, new_tokens, sampling, caching, runs=8, warmup=3):
         **{f"prefill_{name}": value for name, value in timing.spread(prefill).items()},
         **{f"token_{name}": value for name, value in timing.spread(tokens).items()},
         "tokens_per_second": workload.batch / statistics.median(tokens),
-        "peak_bytes": backend.peak_bytes(),
+        **bound,
+        "peak_bytes": peak_bytes,
         "compile_s": first - statistics.median(prefill),
     }
 

@@ -91,6 +91,8 @@ def check_decode(record):
     assert record["prefill_min_ms"] > 0
     tokens = 2e3 / record["token_median_ms"]
     assert record["tokens_per_second"] == pytest.approx(tokens)
+    bound = 1e3 * record["token_bytes"] / record["bytes_per_second"]
+    assert record["bound_ms"] == pytest.approx(bound)
     assert record["context"] == 26 and "dropout" not in record
 
 
