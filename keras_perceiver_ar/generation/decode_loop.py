@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from keras import ops
 
-from keras_perceiver_ar.codecs.event_ids import NUM_RESERVED, SOS
+from keras_perceiver_ar.codecs.event_ids import SOS
 from keras_perceiver_ar.generation import cache as cache_lib
 from keras_perceiver_ar.generation import draw, history
 from keras_perceiver_ar.generation.cached_steps import CachedSteps, refill_size
 from keras_perceiver_ar.generation.compute_weights import compute_weights
+from keras_perceiver_ar.generation.constraints import Constraints
 from keras_perceiver_ar.generation.recomputed_steps import RecomputedSteps
 from keras_perceiver_ar.generation.window import Window, slide_size
 from keras_perceiver_ar.models.scoring import token_log_probs
@@ -88,40 +89,23 @@ def decode(
             several index dimensions.
     """
     backbone = model.backbone
-    if positions is None and backbone.num_index_dimensions > 1:
-        raise ValueError(
-            f"`positions` are needed: this model has {backbone.num_index_dimensions} index "
-            "dimensions, and nothing says how its events continue."
-        )
-    token_ids, lengths = _begin_with_sos(ops.cast(token_ids, "int32"), ops.cast(lengths, "int32"))
+    check_positions(positions, backbone)
+    token_ids, lengths = begin_with_sos(ops.cast(token_ids, "int32"), ops.cast(lengths, "int32"))
     room = ops.shape(token_ids)[1]  # a tensor, where a served model takes any width
-    make_steps = CachedSteps if read_use_cache(use_cache, backbone) else RecomputedSteps
     kept = refill_size(refill, backbone.num_positions(num_latents))
     slide = slide_size(slide, backbone.max_context, kept)
     window = Window(token_ids, positions, backbone.max_context, slide)
-    steps = make_steps(model, window.room, num_latents, refill, prefill)
+    steps = make_steps(model, window.room, num_latents, refill, prefill, use_cache)
     limits = ops.minimum(lengths + ops.cast(max_new_tokens, "int32"), room)
-    forbidden = [token_id for token_id in range(NUM_RESERVED) if token_id not in stop_ids]
-    penalty = sampling.get("repetition_penalty")
-    tracked = penalty is not None or any(mask.needs_last_places for mask in masks)
-
-    def next_logits(state):
-        """Logits after penalty and masks, and rows for which nothing is allowed."""
-        logits = draw.forbid(state.logits, forbidden)
-        if penalty is not None:
-            logits = draw.penalize(logits, state.last_places >= 0, penalty)
-        if not masks:
-            return logits, ops.zeros_like(state.done)
-        so_far = history.History(
-            state.token_ids, state.lengths, state.last_places if tracked else None
-        )
-        for mask in masks:
-            logits = ops.where(_allowed(mask, so_far, backbone.vocab_size), logits, draw.NEVER)
-        return logits, ops.all(ops.equal(logits, draw.NEVER), axis=-1)
+    constraints = Constraints(
+        backbone.vocab_size, stop_ids, masks, sampling.get("repetition_penalty")
+    )
 
     def append(state):
         """Draws the next event of each row that is not done."""
-        logits, stuck = next_logits(state)
+        logits, stuck = constraints.apply(
+            state.logits, state.token_ids, state.lengths, state.last_places
+        )
         drawn = draw.sample(logits, sampling, seeds, state.lengths, cut_before_temperature)
         place = ops.minimum(state.lengths, room - 1)
         if forced is not None:
@@ -141,7 +125,7 @@ def decode(
         for token_id in stop_ids:
             stopped = ops.logical_or(stopped, ops.equal(drawn, token_id))
         places = state.last_places
-        if tracked:
+        if constraints.needs_places:
             places = history.add_event(places, drawn, state.lengths, ops.logical_not(done))
         return state._replace(
             token_ids=write(state.token_ids, drawn),
@@ -163,9 +147,6 @@ def decode(
     with compute_weights(model):
         start = window.start(lengths)
         logits, cache = steps.prefill(*window.read(token_ids, start, lengths))
-        places = ()
-        if tracked:
-            places = history.last_places(token_ids, lengths, backbone.vocab_size)
         state = State(
             token_ids=token_ids,
             log_probs=ops.full(ops.shape(token_ids), float("nan"), dtype="float32"),
@@ -174,7 +155,7 @@ def decode(
             logits=logits,
             cache=cache,
             start=start,
-            last_places=places,
+            last_places=constraints.places(token_ids, lengths),
         )
         state = ops.while_loop(
             lambda *state: ops.logical_not(ops.all(State(*state).done)), step, tuple(append(state))
@@ -187,20 +168,29 @@ def decode(
     }
 
 
-def _begin_with_sos(token_ids, lengths):
+def begin_with_sos(token_ids, lengths):
     """Puts SOS at the start of the rows that hold nothing."""
     first = ops.where(ops.equal(lengths, 0), SOS, token_ids[:, 0])
     return ops.concatenate([first[:, None], token_ids[:, 1:]], axis=1), ops.maximum(lengths, 1)
 
 
-def _allowed(mask, so_far, vocab_size):
-    allowed = mask(so_far)
-    if allowed.shape[-1] != vocab_size:
+def check_positions(positions, backbone):
+    """Refuses no positions where the model has several index dimensions.
+
+    Raises:
+        ValueError: so.
+    """
+    if positions is None and backbone.num_index_dimensions > 1:
         raise ValueError(
-            f"{mask} is for a vocabulary of {allowed.shape[-1]}, and that of the model is "
-            f"{vocab_size}."
+            f"`positions` are needed: this model has {backbone.num_index_dimensions} index "
+            "dimensions, and nothing says how its events continue."
         )
-    return allowed
+
+
+def make_steps(model, room, num_latents, refill, prefill, use_cache):
+    """The steps of a loop: `CachedSteps` or `RecomputedSteps`."""
+    make = CachedSteps if read_use_cache(use_cache, model.backbone) else RecomputedSteps
+    return make(model, room, num_latents, refill, prefill)
 
 
 def _slide(state, window, steps):

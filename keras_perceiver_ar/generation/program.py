@@ -13,6 +13,8 @@ from keras_perceiver_ar.generation.arguments import (
     read_stop_ids,
     row_seeds,
 )
+from keras_perceiver_ar.generation.beam_loop import search
+from keras_perceiver_ar.generation.beam_search import BeamSearch
 from keras_perceiver_ar.generation.cached_steps import prefill_size, refill_size
 from keras_perceiver_ar.generation.decode_loop import decode, read_use_cache
 from keras_perceiver_ar.generation.sampler import Sampler
@@ -35,7 +37,8 @@ class DecodeProgram(keras.Model):
         self.compile(jit_compile=keras.backend.backend() == "jax")
 
     def call(self, inputs):
-        return decode(self.model, **inputs, **self.options)
+        run = search if "beams" in self.options else decode
+        return run(self.model, **inputs, **self.options)
 
 
 class GenerateProgram:
@@ -106,8 +109,6 @@ class GenerateProgram:
             "token_ids": token_ids,
             "lengths": lengths,
             "max_new_tokens": np.full(batch, max_new_tokens, "int32"),
-            "sampling": sampler.settings(batch),
-            "seeds": row_seeds(seed, batch),
         }
         if inputs.get("positions") is not None:
             data["positions"] = read_positions(inputs["positions"], longest - 1, room)
@@ -118,9 +119,14 @@ class GenerateProgram:
             **caching,
             "stop_ids": stop_ids,
             "masks": read_masks(masks),
-            "cut_before_temperature": sampler.cut_before_temperature,
-            "on_step": on_step,
         }
+        if isinstance(sampler, BeamSearch):
+            _refuse_with_beams(slide=options.pop("slide"), forced=forced, on_step=on_step)
+            options["beams"] = sampler
+        else:
+            data |= {"sampling": sampler.settings(batch), "seeds": row_seeds(seed, batch)}
+            options["cut_before_temperature"] = sampler.cut_before_temperature
+            options["on_step"] = on_step
         result = self._program(options, token_ids.shape).predict_on_batch(data)
         return _trim(result, starts, max(width, 1) + max_new_tokens, max_new_tokens)
 
@@ -149,6 +155,12 @@ class _Deferred:
 
     def __deepcopy__(self, memo):
         raise TypeError("Copy a model with keras.models.clone_model, or through its config.")
+
+
+def _refuse_with_beams(**given):
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"`{name}` cannot be had with a BeamSearch. Received: {value!r}")
 
 
 def _room(longest, max_context):

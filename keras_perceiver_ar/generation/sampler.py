@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from keras_perceiver_ar.generation.beam_search import BeamSearch
+
 # What changes nothing: a setting at this number is no part of the compiled program.
 _OFF = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "repetition_penalty": 1.0}
 _RANGES = {
@@ -76,7 +78,7 @@ class Sampler:
 
     @classmethod
     def get(cls, sampler):
-        """A sampler by name, or the sampler itself.
+        """A sampler or `BeamSearch` by name, or itself.
 
         Raises:
             ValueError: no such name.
@@ -88,8 +90,9 @@ class Sampler:
             "top_p": cls(top_p=0.95),
             "min_p": cls(min_p=0.05),
             "typical": cls(typical_p=0.95),
+            "beam": BeamSearch(),
         }
-        if isinstance(sampler, cls):
+        if isinstance(sampler, (cls, BeamSearch)):
             return sampler
         if not isinstance(sampler, str) or sampler not in named:
             raise ValueError(

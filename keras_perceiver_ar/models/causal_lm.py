@@ -171,8 +171,9 @@ class PerceiverARCausalLM(keras.Model):
                 SOS (id 2), which is part of what is returned. `positions`, if given, must cover
                 each prompt and max_new_tokens − 1 tokens more.
             max_new_tokens: int. Tokens to add to each row.
-            sampler: "greedy", "temperature", "top_k", "top_p", "min_p", "typical", or a
-                `kpar.generation.Sampler`.
+            sampler: "greedy", "temperature", "top_k", "top_p", "min_p", "typical", "beam", or a
+                `kpar.generation.Sampler` or `BeamSearch`; the last draws nothing and takes no
+                `slide`, `forced` and `on_step`.
             seed: int, or int (B,) with one seed a row. A number s stands for s, s + 1, … along the
                 batch. A row's draws depend on its seed and on nothing else in the batch.
             num_latents: int or None. Another N.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_perceiver_ar.generation import Sampler
+from keras_perceiver_ar.generation import BeamSearch, Sampler
 
 
 def test_samplers_by_name():
@@ -11,6 +11,7 @@ def test_samplers_by_name():
     assert Sampler.get("top_k") == Sampler(top_k=50)
     assert Sampler.get("min_p") == Sampler(min_p=0.05)
     assert Sampler.get("typical") == Sampler(typical_p=0.95)
+    assert Sampler.get("beam") == BeamSearch(4)
     own = Sampler(0.7, 0.8, cut_before_temperature=True)
     assert Sampler.get(own) is own
 
