@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-slow test-combinations test-kills test-storm test-tpu-compile tpu-table parity lint format demo check-tpu-requirements wheel clean
+.PHONY: help test test-slow test-long test-combinations test-kills test-storm test-tpu-compile tpu-table parity lint format demo check-tpu-requirements wheel clean
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
@@ -13,7 +13,7 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check
 PYTEST := $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=5
 
 # TensorFlow's start-up notes would bury what a target has to say.
-test test-slow test-combinations test-kills test-storm test-tpu-compile demo: export TF_CPP_MIN_LOG_LEVEL := 3
+test test-slow test-long test-combinations test-kills test-storm test-tpu-compile demo: export TF_CPP_MIN_LOG_LEVEL := 3
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
@@ -57,14 +57,18 @@ test: $(READY) ## run the tests: all on TensorFlow, those of the model also on J
 	@echo "tests of the model on the JAX backend"
 	@KERAS_BACKEND=jax $(PYTEST) -m "not slow" tests/keras_perceiver_ar tests/golden
 
-test-slow: $(READY) ## run the slow tests: the demonstration, replicas, signals, README, docs (ten minutes)
-	@KERAS_BACKEND=tensorflow $(PYTEST) -m slow tests
+test-slow: $(READY) ## run the slow tests: replicas, signals, README, docs (a quarter of an hour)
+	@KERAS_BACKEND=tensorflow $(PYTEST) -m "slow and not long" tests
+
+test-long: $(READY) ## run what takes longest: several machines, kills, the demonstration, slow tests on JAX
+	@KERAS_BACKEND=tensorflow $(PYTEST) -m long tests
 	@KERAS_BACKEND=jax $(PYTEST) -m slow tests/keras_perceiver_ar tests/golden
 
 test-combinations: $(READY) ## run the model in every pair of its options, on both backends (an hour)
 	@for backend in tensorflow jax; do \
 	    KERAS_BACKEND=$$backend PERCEIVER_AR_COMBINATIONS=all \
-	        $(PYTEST) --dist worksteal tests/keras_perceiver_ar/test_combinations.py || exit 1; \
+	        $(PYTEST) --dist worksteal tests/keras_perceiver_ar/test_combinations.py \
+	        tests/keras_perceiver_ar/generation/test_exactness.py || exit 1; \
 	done
 
 test-kills: $(READY) ## kill training, exports, and what reads batches, twenty times each (a quarter of an hour; test-slow kills less)

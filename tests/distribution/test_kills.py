@@ -12,7 +12,7 @@ import pytest
 
 from tests.pipelines import runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 # `make test-kills` asks for twenty.
 KILLS = int(os.environ.get("PERCEIVER_AR_KILLS", "2"))

@@ -11,7 +11,7 @@ import pytest
 from pipelines import checkpoints, command_line
 from tests.pipelines import runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ENDLESS = 1_000_000
 # A worker's silence counts as its end after 30 seconds; the rest is for a busy machine.

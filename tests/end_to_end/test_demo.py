@@ -6,6 +6,7 @@ from tests.pipelines import runs
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_demonstration_copies(tmp_path):
     status, out, err = runs.finish(runs.start("pipelines.demo", f"--output={tmp_path}"))
     assert status == 0, err

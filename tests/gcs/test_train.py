@@ -45,6 +45,7 @@ def assert_same_run(bucket, name, other):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_goes_on_after_it_was_killed_and_in_spite_of_faults(storage, bucket, books):
     finish(start(bucket, books, "whole"))
     killed = start(bucket, books, "killed")

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tests.savedmodels import exports
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tests.pipelines import runs
 from tests.savedmodels import exports
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 # `make test-kills` asks for twenty.
 KILLS = int(os.environ.get("PERCEIVER_AR_KILLS", "2"))

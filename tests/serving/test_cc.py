@@ -44,7 +44,14 @@ def stepwise_export(tmp_path_factory):
     return exports.export_copy(folder, "--stepwise", "--weights=bfloat16")[1]
 
 
-@pytest.mark.parametrize("export", ["text_export", "pieces_export", "stepwise_export"])
+@pytest.mark.parametrize(
+    "export",
+    [
+        "text_export",
+        pytest.param("pieces_export", marks=pytest.mark.long),
+        pytest.param("stepwise_export", marks=pytest.mark.long),
+    ],
+)
 def test_cc_answers_as_python_does(program, export, tmp_path, request):
     path = request.getfixturevalue(export)
     cases = list(python_cases(path))

@@ -54,6 +54,7 @@ def read_and_kill(folder, seed, host, hosts):
     return kills[:-1], read
 
 
+@pytest.mark.long
 def test_killed_processes_go_on_with_the_same_batches(folder):
     # Two hosts at once, each killed half as often.
     with concurrent.futures.ThreadPoolExecutor(2) as executor:
