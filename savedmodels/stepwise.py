@@ -10,11 +10,9 @@ import math
 import tensorflow as tf
 
 from keras_perceiver_ar.generation.cache import DecodeCache, write_rows
-from keras_perceiver_ar.generation.cached_steps import CachedSteps
 from keras_perceiver_ar.generation.compute_weights import compute_weights
-from keras_perceiver_ar.generation.decode_loop import read_use_cache
+from keras_perceiver_ar.generation.decode_loop import make_steps
 from keras_perceiver_ar.generation.draw import forbid
-from keras_perceiver_ar.generation.recomputed_steps import RecomputedSteps
 from pipelines.errors import UserError
 from savedmodels.input_checks import (
     check,
@@ -46,7 +44,7 @@ def make_prefill(model, positions=None):
         (B, N, H, D), the oldest first. What lies behind them is of no meaning, so that a batching
         server may pad it.
     """
-    steps = _make_steps(model)
+    steps = make_steps(model, None, None)
 
     def prefill(token_ids, lengths):
         with tf.control_dependencies(check_rows(token_ids=token_ids, lengths=lengths)):
@@ -88,7 +86,7 @@ def make_decode(model, inputs, positions=None):
     Returns:
         function → the dict of `prefill`, its `lengths` greater by one.
     """
-    steps = _make_steps(model)
+    steps = make_steps(model, None, None)
     names = [spec.name for spec in inputs]
 
     def decode(*tensors):
@@ -146,11 +144,6 @@ def check_message(num_bytes, max_context, limit):
             "(max_new_tokens=k, then again with what came back), or raise --message_limit if all "
             "clients raise theirs"
         )
-
-
-def _make_steps(model):
-    make = CachedSteps if read_use_cache(None, model.backbone) else RecomputedSteps
-    return make(model, None, None)
 
 
 def _places(positions, history):

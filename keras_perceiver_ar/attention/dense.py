@@ -31,7 +31,11 @@ def dense_attention(query, key, value, mask, dropout, seed):
 
 def masked_scores(query, key, mask):
     """Scores float32 (B, H, N, M), `MASKED_SCORE` where the mask is False."""
-    scores = ops.cast(ops.einsum("bnhd,bmhd->bhnm", query, key), "float32")
+    return hide(ops.cast(ops.einsum("bnhd,bmhd->bhnm", query, key), "float32"), mask)
+
+
+def hide(scores, mask):
+    """Scores (B, H, N, M), `MASKED_SCORE` where the mask is False."""
     if mask is None:
         return scores
     allowed = mask.dense() if isinstance(mask, StepMask) else mask

@@ -3,9 +3,8 @@
 import keras
 from keras import ops
 
-from keras_perceiver_ar.attention.dense import MASKED_SCORE
+from keras_perceiver_ar.attention.dense import hide
 from keras_perceiver_ar.fused.device import is_jax_cpu
-from keras_perceiver_ar.masks import StepMask
 
 MOST = 4
 
@@ -44,10 +43,7 @@ def few_queries_attention(query, key, value, mask):
     flat = ops.reshape(key, (batch, num_keys, num_heads * width))
     scores = ops.cast(ops.einsum("bkc,bmc->bkm", spread, flat), "float32")
     scores = ops.reshape(scores, (batch, num_heads, number, num_keys))
-    if mask is not None:
-        allowed = mask.dense() if isinstance(mask, StepMask) else mask
-        scores = ops.where(ops.expand_dims(allowed, 1), scores, MASKED_SCORE)
-    weights = ops.cast(ops.softmax(scores, axis=-1), value.dtype)
+    weights = ops.cast(ops.softmax(hide(scores, mask), axis=-1), value.dtype)
     weights = ops.reshape(weights, (batch, num_heads * number, num_keys))
     width = value.shape[-1]
     mixed = ops.matmul(weights, ops.reshape(value, (batch, num_keys, num_heads * width)))

@@ -104,16 +104,13 @@ def search(
         place = ops.minimum(lengths, room - 1)
 
         def write(buffer, values):
-            old = ops.take_along_axis(buffer, place[:, None], axis=1)[:, 0]
-            return cache_lib.write_rows(buffer, place, ops.where(done, old, values))
+            return cache_lib.write_rows(buffer, place, values, ops.logical_not(done))
 
         places = of_parents(state.last_places)
         if constraints.needs_places:
             places = history.add_event(places, token, lengths, ops.logical_not(done))
         ends = ops.where(done, lengths, lengths + 1)
-        stopped = ops.zeros_like(done)
-        for token_id in stop_ids:
-            stopped = ops.logical_or(stopped, ops.equal(token, token_id))
+        stopped = constraints.stops(token)
         return state._replace(
             token_ids=write(token_ids, token),
             log_probs=write(log_probs, pick(plain)),

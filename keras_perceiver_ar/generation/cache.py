@@ -58,17 +58,22 @@ def turn(entries, place, size):
     return ops.take(entries, size - 1 - ages(place, size), axis=1)
 
 
-def write_rows(buffer, index, values):
+def write_rows(buffer, index, values, chosen=None):
     """Writes one entry of each row.
 
     Args:
         buffer: (B, S, …).
         index: int32 (B,).
         values: (B, …).
+        chosen: bool (B,) or None. Rows to write; the others stay as they are. With it the buffer is
+            (B, S).
 
     Returns:
         The buffer with `buffer[b, index[b]] = values[b]`.
     """
+    if chosen is not None:
+        old = ops.take_along_axis(buffer, ops.expand_dims(index, -1), axis=1)[:, 0]
+        values = ops.where(chosen, values, old)
     rows = ops.arange(ops.shape(buffer)[0], dtype="int32")
     return ops.scatter_update(buffer, ops.stack([rows, index], axis=-1), values)
 

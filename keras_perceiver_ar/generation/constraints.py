@@ -19,7 +19,7 @@ class Constraints:
     def __init__(self, vocab_size, stop_ids, masks=(), penalty=None):
         self._vocab_size = vocab_size
         self._forbidden = [number for number in range(NUM_RESERVED) if number not in stop_ids]
-        self._masks, self._penalty = masks, penalty
+        self._stop_ids, self._masks, self._penalty = stop_ids, masks, penalty
         self.needs_places = penalty is not None or any(mask.needs_last_places for mask in masks)
 
     def places(self, token_ids, lengths):
@@ -27,6 +27,13 @@ class Constraints:
         if not self.needs_places:
             return ()
         return history.last_places(token_ids, lengths, self._vocab_size)
+
+    def stops(self, token_ids):
+        """Which tokens end their rows: int32 (B,) → bool (B,)."""
+        stopped = ops.zeros_like(token_ids, dtype="bool")
+        for token_id in self._stop_ids:
+            stopped = ops.logical_or(stopped, ops.equal(token_ids, token_id))
+        return stopped
 
     def apply(self, logits, token_ids, lengths, places):
         """Logits after penalty and masks, −∞ for what may not come.

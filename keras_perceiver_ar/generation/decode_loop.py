@@ -115,15 +115,12 @@ def decode(
         done = ops.logical_or(state.done, stuck)
 
         def write(buffer, values):
-            old = ops.take_along_axis(buffer, place[:, None], axis=1)[:, 0]
-            return cache_lib.write_rows(buffer, place, ops.where(done, old, values))
+            return cache_lib.write_rows(buffer, place, values, ops.logical_not(done))
 
         new_lengths = ops.where(done, state.lengths, state.lengths + 1)
         if on_step is not None:
             new_lengths = on_step(new_lengths, ops.where(done, 0, drawn))
-        stopped = ops.zeros_like(done)
-        for token_id in stop_ids:
-            stopped = ops.logical_or(stopped, ops.equal(drawn, token_id))
+        stopped = constraints.stops(drawn)
         places = state.last_places
         if constraints.needs_places:
             places = history.add_event(places, drawn, state.lengths, ops.logical_not(done))
@@ -187,7 +184,7 @@ def check_positions(positions, backbone):
         )
 
 
-def make_steps(model, room, num_latents, refill, prefill, use_cache):
+def make_steps(model, room, num_latents, refill="half", prefill="all", use_cache=None):
     """The steps of a loop: `CachedSteps` or `RecomputedSteps`."""
     make = CachedSteps if read_use_cache(use_cache, model.backbone) else RecomputedSteps
     return make(model, room, num_latents, refill, prefill)

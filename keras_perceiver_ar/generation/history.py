@@ -44,5 +44,4 @@ def last_places(token_ids, lengths, vocab_size):
 
 def add_event(places, token_ids, lengths, chosen):
     """`last_places` after one event more: of the rows chosen, bool (B,), at `lengths`."""
-    old = ops.take_along_axis(places, ops.expand_dims(token_ids, -1), axis=1)[:, 0]
-    return cache_lib.write_rows(places, token_ids, ops.where(chosen, lengths, old))
+    return cache_lib.write_rows(places, token_ids, lengths, chosen)

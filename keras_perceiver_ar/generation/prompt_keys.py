@@ -31,9 +31,8 @@ def keys_and_values(project, token_ids, positions):
     static = token_ids.shape[0] is not None and token_ids.shape[1] is not None
     if static and batch * room <= EVENTS:
         return project(token_ids, positions)
-    chunk = ops.minimum(room, ops.maximum(EVENTS // batch, 1))
-    if static:
-        chunk = min(room, max(EVENTS // batch, 1))
+    least, most = (min, max) if static else (ops.minimum, ops.maximum)
+    chunk = least(room, most(EVENTS // batch, 1))
     first = project(token_ids[:, :1], positions[:, :1])
     if not keras.tree.flatten(first):
         return first
