@@ -10,6 +10,9 @@ if keras.backend.backend() == "jax":
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
+    # TensorFlow has no public word for "XLA will compile this"; its own loops ask this one.
+    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
 
 def write(buffer, start, values):
     """Writes entries of all rows at the same places.
@@ -17,7 +20,8 @@ def write(buffer, start, values):
     XLA writes a `slice_update` in place, on a CPU with some help. TensorFlow by itself does not:
     Keras' `scatter_update` is an op there that copies the whole buffer on a CPU, and `slice_update`
     one that calls XLA, which copies it too; of the ops that TensorFlow has, this one takes over a
-    buffer that nobody else holds.
+    buffer that nobody else holds. Where XLA compiles all of it, as on TPUs, it is the other way
+    round: it refuses that op unless `start` is a constant.
 
     Args:
         buffer: (B, S, …).
@@ -27,7 +31,7 @@ def write(buffer, start, values):
     Returns:
         The buffer with `buffer[:, start : start + n] = values`.
     """
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != "tensorflow" or _xla_compiles():
         place = (0, start, *[0] * (len(buffer.shape) - 2))
         if is_jax_cpu():
             # A loop of one round, which XLA cannot know. It would fuse the bare update with each
@@ -46,3 +50,7 @@ def write(buffer, start, values):
         begin_mask=1,
         end_mask=1,
     )
+
+
+def _xla_compiles():
+    return GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())

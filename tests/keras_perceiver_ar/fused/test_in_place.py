@@ -45,3 +45,19 @@ def test_a_batch_of_any_size_on_tensorflow(jit_compile):
         spec, tf.TensorSpec((), tf.int32), spec
     )
     assert "TensorStridedSliceUpdate" in {op.type for op in traced.graph.get_operations()}
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="what XLA knows of a loop of TensorFlow's")
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_place_that_only_a_loop_knows_on_tensorflow(jit_compile):
+    import tensorflow as tf
+
+    @tf.function(jit_compile=jit_compile)
+    def count_up(buffer):
+        def write(place, buffer):
+            number = tf.fill((2, 1), tf.cast(place, tf.float32))
+            return place + 1, in_place.write(buffer, place, number)
+
+        return tf.while_loop(lambda place, _: place < 5, write, (0, buffer))[1]
+
+    assert count_up(tf.zeros((2, 5))).numpy().tolist() == [[0, 1, 2, 3, 4]] * 2
