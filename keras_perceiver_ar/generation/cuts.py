@@ -96,13 +96,19 @@ def inside_all(probabilities, settings):
     Returns:
         bool (B, V), or None where there is no cut.
     """
-    inside = None
+    inside = took = None
     for name, cut in CUTS.items():
         if name not in settings:
             continue
         if inside is not None:
             left = ops.where(inside, probabilities, 0.0)
-            probabilities = left / ops.sum(left, axis=-1, keepdims=True)
+            left = left / ops.sum(left, axis=-1, keepdims=True)
+            # Where nothing was taken the numbers stay, to the last bit: a cut that is off in a row
+            # is as none.
+            probabilities = ops.where(ops.expand_dims(took, -1), left, probabilities)
         kept = cut(probabilities, settings[name])
-        inside = kept if inside is None else ops.logical_and(inside, kept)
+        both = kept if inside is None else ops.logical_and(inside, kept)
+        before = ops.ones_like(kept) if inside is None else inside
+        took = ops.any(ops.not_equal(before, both), axis=-1)
+        inside = both
     return inside

@@ -7,8 +7,8 @@ import numpy as np
 from keras_perceiver_ar.generation.beam_search import BeamSearch
 
 # What changes nothing: a setting at this number is no part of the compiled program.
-_OFF = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "repetition_penalty": 1.0}
-_RANGES = {
+OFF = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "repetition_penalty": 1.0}
+RANGES = {
     "temperature": (0, float(np.finfo("float32").max)),
     "top_k": (0, 2**31 - 1),
     "top_p": (0, 1),
@@ -61,7 +61,7 @@ class Sampler:
     repetition_penalty: float = 1.0
 
     def __post_init__(self):
-        for name, (lowest, highest) in _RANGES.items():
+        for name, (lowest, highest) in RANGES.items():
             values = getattr(self, name)
             array = np.asarray(values)
             is_real = np.issubdtype(array.dtype, np.integer)
@@ -108,13 +108,13 @@ class Sampler:
             ValueError: another number of them than rows.
         """
         found = {}
-        for name in _RANGES:
+        for name in RANGES:
             values = np.asarray(getattr(self, name), "int32" if name == "top_k" else "float32")
             if values.shape not in ((), (batch,)):
                 raise ValueError(
                     f"`{name}` must be a number, or one for each of the {batch} rows. "
                     f"Received: shape {values.shape}"
                 )
-            if name not in _OFF or (values != _OFF[name]).any():
+            if name not in OFF or (values != OFF[name]).any():
                 found[name] = np.broadcast_to(values, (batch,)).copy()
         return found

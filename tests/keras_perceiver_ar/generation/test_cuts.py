@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_perceiver_ar.generation import cuts
+from keras_perceiver_ar.generation.sampler import OFF
 from tests.keras_perceiver_ar.support import jitted, to_numpy
 
 VOCAB = 11
 compiled = {name: jitted(cut) for name, cut in cuts.CUTS.items()}
-compiled_all = {}
+compiled_all_cuts = jitted(cuts.inside_all)
 
 
 def distribution(seed, rows=3, spread=2.0):
@@ -95,8 +96,7 @@ def test_each_cut_sees_what_the_ones_before_left(seed):
         name: np.array(value, "int32" if name == "top_k" else "float32")
         for name, value in settings.items()
     }
-    function = compiled_all.setdefault("all", jitted(cuts.inside_all))
-    kept = set(np.flatnonzero(to_numpy(function(probabilities, settings))[0]))
+    kept = set(np.flatnonzero(to_numpy(compiled_all_cuts(probabilities, settings))[0]))
     left, wanted = probabilities[0].astype("float64"), set(range(VOCAB))
     for name in ("top_k", "top_p", "min_p"):
         wanted &= plain(name, left.astype("float32"), float(settings[name][0]))
@@ -107,3 +107,21 @@ def test_each_cut_sees_what_the_ones_before_left(seed):
 
 def test_no_cut_is_none():
     assert cuts.inside_all(distribution(0), {"temperature": np.ones(3, "float32")}) is None
+
+
+@pytest.mark.parametrize("acting", [("top_p",), ("top_k", "typical_p"), ("top_p", "min_p")])
+def test_a_cut_that_is_off_in_a_row_is_as_none(acting):
+    """To the last bit, where a rounding decides: at the edges of what is kept."""
+    probabilities = distribution(0, rows=500, spread=1.0)
+    ascending = np.cumsum(np.sort(probabilities, axis=-1), axis=-1, dtype="float32")
+    settings = {
+        "top_k": np.full(500, 7, "int32"),
+        "top_p": 1 - ascending[:, 4],
+        "min_p": np.sort(probabilities)[:, 5] / probabilities.max(-1),
+        "typical_p": ascending[:, 6],
+    }
+    off = {name: np.full(500, OFF[name], value.dtype) for name, value in settings.items()}
+    settings = {name: settings[name] for name in acting}
+    wanted = to_numpy(compiled_all_cuts(probabilities, settings))
+    np.testing.assert_array_equal(compiled_all_cuts(probabilities, off | settings), wanted)
+    assert 0 < wanted.mean() < 1
