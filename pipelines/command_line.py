@@ -19,6 +19,7 @@ FAILED = 1
 BAD_INPUT = 2
 # Letters that turn the direction of what follows.
 _TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+_HALF = 0  # --slide without a number; argparse would read a word as one
 _GIN_TRACE = "\n  In call to configurable"
 
 
@@ -71,6 +72,24 @@ def _model_dir(text):
             f"must not hold {' or '.join(wrong)}, or its checkpoints are not found again"
         )
     return path(text)
+
+
+def add_slide(flags):
+    """Adds `--slide`, with a number of tokens or without."""
+    flags.add_argument(
+        "--slide",
+        nargs="?",
+        type=at_least(1),
+        const=_HALF,
+        metavar="TOKENS",
+        help="goes on where the context is full: so many of the oldest tokens leave, half of them "
+        "without a number",
+    )
+
+
+def read_slide(flags):
+    """What `--slide` says, as `generate` takes it: None, "half" or int."""
+    return "half" if flags.slide == _HALF else flags.slide
 
 
 def path(text):

@@ -4,8 +4,6 @@ from pipelines import command_line
 from pipelines.generation import early_checks, prompt_files
 from pipelines.generation.request import Request
 
-_HALF = 0  # --slide without a number; argparse would read a word as one
-
 
 def main(arguments=None):
     """Runs the command.
@@ -115,15 +113,7 @@ def _add_drawing(flags):
         default=1.0,
         help="above 1 makes tokens less likely that are there already; 1 does nothing",
     )
-    flags.add_argument(
-        "--slide",
-        nargs="?",
-        type=command_line.at_least(1),
-        const=_HALF,
-        metavar="TOKENS",
-        help="goes on where the context is full: so many of the oldest tokens leave, half of them "
-        "without a number",
-    )
+    command_line.add_slide(flags)
     flags.add_argument(
         "--seed", type=int, default=0, help="the same one draws the same; another, something else"
     )
@@ -153,7 +143,7 @@ def _request(flags):
         samples=flags.samples,
         batch_size=flags.batch_size,
         sampling={name: getattr(flags, name) for name in _SAMPLING},
-        slide="half" if flags.slide == _HALF else flags.slide,
+        slide=command_line.read_slide(flags),
         seed=flags.seed,
         num_latents=flags.num_latents,
     )

@@ -39,19 +39,38 @@ def main(arguments=None):
         choices=("bfloat16",),
         help="dtype that matrices are stored in; as they are if left out",
     )
+    flags.add_argument(
+        "--sampling",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="further inputs of generate and generate_text, which every request then has to give: "
+        "top_k, min_p, typical_p, repetition_penalty",
+    )
+    command_line.add_slide(flags)
+    flags.add_argument(
+        "--max_new_tokens",
+        type=command_line.at_least(1),
+        metavar="TOKENS",
+        help="with --slide: the most that one request may ask for; the context if left out",
+    )
     command_line.add_gin_flags(flags, required=False)
     flags = flags.parse_args(arguments)
 
     from pipelines import configuration
     from pipelines.estimator import Estimator
-    from savedmodels import sizes
+    from savedmodels import sampling_inputs, sizes
 
+    sampling = sampling_inputs.check_names(flags.sampling)  # before a model is loaded
     configuration.read_model_dir(flags.model_dir, flags.gin_file, flags.gin_bindings)
     exporter = functools.partial(
         export_run,
         stepwise=flags.stepwise,
         message_limit=flags.message_limit,
         weights=flags.weights,
+        sampling=sampling,
+        slide=command_line.read_slide(flags),
+        most_new_tokens=flags.max_new_tokens,
     )
     estimator = Estimator.from_gin(flags.model_dir, flags.gin_bindings, exporter=exporter)
     step, path, signatures = estimator.export_saved_model(flags.output, flags.checkpoint)
@@ -76,7 +95,7 @@ def export_run(run, output, step=None, **options):
         run: `pipelines.training.run.Run`.
         output: str. Directory of the model's versions.
         step: int or None. None is the newest checkpoint.
-        options: `stepwise`, `message_limit` and `weights`, of `writer.write_version`.
+        options: those of `writer.write_version`, from `stepwise` on.
 
     Returns:
         int, the step; str, the path of the version; list of str, its signatures.

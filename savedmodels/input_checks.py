@@ -26,8 +26,8 @@ def check_rows(**inputs):
     ]
 
 
-def check_tokens(model, token_ids, lengths):
-    """Ids are the model's, and lengths those of rows."""
+def check_tokens(model, token_ids, lengths, least=1):
+    """Ids are the model's, and lengths those of rows, `least` or more."""
     vocab_size = model.backbone.vocab_size
     width = tf.shape(token_ids)[1]
     return [
@@ -37,8 +37,8 @@ def check_tokens(model, token_ids, lengths):
             token_ids,
         ),
         check(
-            (lengths >= 1) & (lengths <= width),
-            "lengths must lie between 1 and the width of token_ids",
+            (lengths >= least) & (lengths <= width),
+            f"lengths must lie between {least} and the width of token_ids",
             lengths,
         ),
     ]

@@ -16,25 +16,30 @@ from pipelines.command_line import user_errors
 FILE = "assets.extra/tf_serving_warmup_requests"
 MOST_RECORDS = 1000  # TF Serving refuses a file of more
 # What clients send: one row, and a few at once; a short prompt. One row comes in full length too,
-# for the memory that it takes.
+# for the memory that it takes, and one that slides where rows may.
 _BATCHES = (1, 4)
 _PROMPT = 16
 _NEW_TOKENS = 4  # a loop is made ready by its first turns
 _TEXT = b"The "
 _SETTINGS = {
-    "max_new_tokens": _NEW_TOKENS,
     "seed": 0,
     "temperature": 1.0,
     "top_p": 0.9,
+    "top_k": 40,
+    "min_p": 0.05,
+    "typical_p": 0.95,
+    "repetition_penalty": 1.1,
 }
 
 
-def make_requests(endpoints, max_context):
+def make_requests(endpoints, max_context, most_new_tokens=None):
     """Requests for every signature.
 
     Args:
         endpoints: dict of `writer.Endpoint`, by signature.
         max_context: int. M of the widest.
+        most_new_tokens: int or None. The most that a request may ask for where it may go beyond the
+            context; None where it may not.
 
     Returns:
         list of pairs: name of a signature, dict of its inputs as arrays, each (B, …).
@@ -43,11 +48,14 @@ def make_requests(endpoints, max_context):
     shapes = dict.fromkeys([*((batch, min(_PROMPT, room)) for batch in _BATCHES), (1, room)])
     requests = []
     for name, endpoint in endpoints.items():
-        for batch, width in shapes:
+        generates = any(spec.name == "max_new_tokens" for spec in endpoint.inputs)
+        past = [(1, max_context)] if generates and most_new_tokens else []
+        for batch, width in [*shapes, *past]:
             if name == "decode":
                 inputs = _state(endpoints["prefill"], batch, width, endpoint.inputs)
             else:
-                inputs = _inputs(endpoint.inputs, batch, width, max_context)
+                most = most_new_tokens or max_context + 1 - width
+                inputs = _inputs(endpoint.inputs, batch, width, most)
             requests.append((name, inputs))
     return requests
 
@@ -86,7 +94,7 @@ def _state(prefill, batch, width, specs):
     return {spec.name: np.asarray(state[spec.name]) for spec in specs}
 
 
-def _inputs(specs, batch, width, max_context):
+def _inputs(specs, batch, width, most_new_tokens):
     """Inputs of a signature: what a name stands for is the same in all of them."""
     values = {}
     for spec in specs:
@@ -98,9 +106,8 @@ def _inputs(specs, batch, width, max_context):
             values[name] = np.full(batch, width, dtype)
         elif name == "text":  # with as many tokens as it has bytes, at most, and SOS
             values[name] = np.full(batch, (_TEXT * width)[: max(width - 2, 0)], object)
+        elif name == "max_new_tokens":
+            values[name] = np.full(batch, min(_NEW_TOKENS, most_new_tokens), dtype)
         else:
             values[name] = np.full(batch, _SETTINGS[name], dtype)
-    if "max_new_tokens" in values:
-        most = np.int32(max_context + 1 - width)
-        values["max_new_tokens"] = np.minimum(values["max_new_tokens"], most)
     return values

@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from pipelines.command_line import user_errors
-from savedmodels import registry_check, signatures, versions, warmup
+from pipelines.errors import UserError
+from savedmodels import registry_check, sampling_inputs, signatures, versions, warmup
 from savedmodels import stepwise as stepwise_lib
 from savedmodels.stored_weights import StoredWeights
 
@@ -29,6 +30,9 @@ def write_version(
     stepwise=False,
     message_limit=4.0,
     weights=None,
+    sampling=(),
+    slide=None,
+    most_new_tokens=None,
 ):
     """Writes the next version of a model.
 
@@ -48,26 +52,31 @@ def write_version(
         str, the path of the version, and the names of its signatures.
 
     Raises:
-        UserError: the directory cannot be written, TF Serving could not run what was written, or
-            messages would be too large.
+        UserError: the directory cannot be written, TF Serving could not run what was written,
+            messages would be too large, or an option that the model cannot have.
     """
+    sampling = sampling_inputs.check_names(sampling)
+    max_context = model.backbone.max_context
+    most_new_tokens = _most_new_tokens(slide, most_new_tokens, max_context, positions)
     stored = None if weights is None else StoredWeights(model, weights)
 
     def trace(function, inputs):
         return _trace(stored.wrap(function) if stored else function, inputs)
 
-    max_context = model.backbone.max_context
     endpoints = {}
     if stepwise:  # first, as it may be refused
         endpoints |= _stepwise(model, positions, message_limit, trace)
     score = trace(signatures.make_score(model, positions), signatures.SCORE_INPUTS)
-    generate = signatures.make_generate(model, positions, masks)
-    generate = trace(generate, signatures.GENERATE_INPUTS)
+    generate = signatures.make_generate(model, positions, masks, sampling, slide, most_new_tokens)
+    generate = trace(generate, signatures.generate_inputs(sampling))
     endpoints |= {"serving_default": score, "score": score, "generate": generate}
     if text is not None:
-        generate_text = signatures.make_generate_text(generate.function, max_context, text)
-        endpoints["generate_text"] = _trace(generate_text, signatures.GENERATE_TEXT_INPUTS)
-    requests = warmup.make_requests(endpoints, max_context)
+        generate_text = signatures.make_generate_text(
+            generate.function, max_context, text, sampling, slide is not None
+        )
+        inputs = signatures.generate_text_inputs(sampling)
+        endpoints["generate_text"] = _trace(generate_text, inputs)
+    requests = warmup.make_requests(endpoints, max_context, most_new_tokens)
     archive = keras.export.ExportArchive()
     # The weights that signatures use are found; with the model tracked each would be held twice.
     if hasattr(text, "tokenizer"):
@@ -83,6 +92,17 @@ def write_version(
 
     with user_errors(OSError, tf.errors.OpError):
         return versions.add(directory, write), tuple(endpoints)
+
+
+def _most_new_tokens(slide, most_new_tokens, max_context, positions):
+    """The most that a request may ask for beyond the context; None where it cannot go there."""
+    if slide is None:
+        if most_new_tokens is not None:
+            raise UserError("--max_new_tokens needs --slide: without it the context is the limit")
+        return None
+    if positions is not None:
+        raise UserError("--slide is for text and music: an image ends where it is full")
+    return max_context if most_new_tokens is None else most_new_tokens
 
 
 def _stepwise(model, positions, message_limit, trace):

@@ -20,11 +20,20 @@ WORDS = ("the", "a", "whale", "sea", "of", "and", "to", "in", "that", "his", "é
 SCRIPT = runs.ROOT / "savedmodels" / "try_plain.py"
 
 
-def export_text(folder, context=40):
-    """Model and version path of an exported model of bytes."""
+# Numbers that cut and that change logits, one a row.
+FURTHER = {
+    "top_k": np.int32([0, 40, 7, 3]),
+    "min_p": np.float32([0.02, 0.0, 0.1, 0.01]),
+    "typical_p": np.float32([0.9, 0.7, 1.0, 0.95]),
+    "repetition_penalty": np.float32([1.3, 1.0, 0.8, 2.0]),
+}
+
+
+def export_text(folder, *options, context=40):
+    """Model and version path of an exported model of bytes, exported with these flags."""
     flags = runs.text_flags(runs.write_books(folder / "books"), f"CONTEXT = {context}")
     model = runs.save_untrained(folder / "run", flags, step=7, scale=0.5)
-    return model, _export(folder)
+    return model, _export(folder, *options)
 
 
 def export_copy(folder, *options):
@@ -118,13 +127,37 @@ def choose_greedily(prefill, decode, rows, number):
     return np.stack(chosen, axis=1)
 
 
-def generate(model, rows, settings):
+def ask(loaded, signature, **inputs):
+    """Outputs of a signature of a version that is loaded here: dict of arrays."""
+    outputs = loaded.signatures[signature](**{k: tf.constant(v) for k, v in inputs.items()})
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def generate(model, rows, settings, slide=None):
     """What the Python model generates: token_ids, lengths, log_probs."""
     token_ids, lengths = padded(rows)
-    (limit,) = set(settings["max_new_tokens"].tolist())
+    settings = dict(settings)
+    (limit,) = set(settings.pop("max_new_tokens").tolist())
+    seed = settings.pop("seed")
     return model.generate(
         {"token_ids": token_ids, "lengths": lengths},
         limit,
-        sampler=kpar.generation.Sampler(settings["temperature"], settings["top_p"]),
-        seed=settings["seed"],
+        sampler=kpar.generation.Sampler(**settings),
+        seed=seed,
+        slide=slide,
     )
+
+
+def assert_generated(served, model, rows, settings, slide=None):
+    """What was served is what the Python model generates, the ids to the last one."""
+    wanted = generate(model, rows, settings, slide)
+    np.testing.assert_array_equal(served["lengths"], wanted["lengths"])
+    width = served["token_ids"].shape[1]
+    np.testing.assert_array_equal(served["token_ids"], wanted["token_ids"][:, :width])
+    assert not wanted["token_ids"][:, width:].any()
+    for row, prompt in enumerate(rows):
+        start, end = max(len(prompt), 1), wanted["lengths"][row]
+        log_probs = served["log_probs"][row]
+        expected = wanted["log_probs"][row, : end - start]
+        np.testing.assert_allclose(log_probs[start:end], expected, atol=1e-5)
+        assert np.isnan(log_probs[:start]).all() and np.isnan(log_probs[end:]).all()

@@ -12,15 +12,17 @@ from tests.savedmodels import exports
 ROWS = ([2, 40, 50, 60, 70, 80, 90], [2], [2, 258, 3, 17])
 
 
+ask = exports.ask
+
+
 @pytest.fixture(scope="module")
-def text_model(tmp_path_factory):
-    _, path = exports.export_text(tmp_path_factory.mktemp("text"))
-    return tf.saved_model.load(str(path))
+def exported(tmp_path_factory):
+    return exports.export_text(tmp_path_factory.mktemp("text"))
 
 
-def ask(loaded, signature, **inputs):
-    outputs = loaded.signatures[signature](**{k: tf.constant(v) for k, v in inputs.items()})
-    return {name: value.numpy() for name, value in outputs.items()}
+@pytest.fixture(scope="module")
+def text_model(exported):
+    return tf.saved_model.load(str(exported[1]))
 
 
 def request(rows=ROWS, **settings):
@@ -143,10 +145,31 @@ def test_the_length_of_a_text_is_its_bytes_without_the_end(text_model):
     np.testing.assert_array_equal(answer["lengths"], (written > 2).sum(axis=1))
 
 
+@pytest.mark.parametrize("rows", [([], [2, 40], []), ([], []), ([],)])
+def test_a_row_of_nothing_begins_with_sos(exported, text_model, rows):
+    settings = exports.sampling(len(rows), seed=(3, 4, 5), max_new_tokens=(12,))
+    token_ids, lengths = exports.padded(rows)
+    inputs = {"lengths": lengths, **settings}
+    actual = ask(text_model, "generate", token_ids=token_ids, **inputs)
+    exports.assert_generated(actual, exported[0], rows, settings)
+    assert actual["token_ids"][0, 0] == 2 and actual["lengths"][0] > 1
+    # What lies in the place of SOS is padding like any other.
+    token_ids = np.where(lengths[:, None] > 0, np.pad(token_ids, ((0, 0), (0, 3))), 77)
+    for name, value in ask(text_model, "generate", token_ids=token_ids, **inputs).items():
+        np.testing.assert_array_equal(value, actual[name], name)
+
+
+def test_a_row_of_nothing_has_room_for_the_context(text_model):
+    inputs = request([[]], max_new_tokens=(40,), temperature=(0.0,))
+    answer = ask(text_model, "generate", **inputs)
+    assert answer["token_ids"].shape == (1, 41) and answer["lengths"] == 41
+    inputs = request([[]], max_new_tokens=(0,))
+    assert ask(text_model, "generate", **inputs)["token_ids"].tolist() == [[2]]
+
+
 REFUSED_TOKENS = [
-    ({"lengths": [0, 1, 4]}, "lengths must lie between 1 and the width"),
-    ({"lengths": [8, 1, 4]}, "lengths must lie between 1 and the width"),
-    ({"lengths": [-1, 1, 4]}, "lengths must lie between 1 and the width"),
+    ({"lengths": [8, 1, 4]}, "and the width of token_ids"),
+    ({"lengths": [-1, 1, 4]}, "and the width of token_ids"),
     ({"token_ids": np.full((3, 7), 259)}, "token_ids must lie in 0 … 258"),
     ({"token_ids": np.full((3, 7), -1)}, "token_ids must lie in 0 … 258"),
     ({"token_ids": np.full((2, 7), 5)}, "lengths must hold one number for each row of token_ids"),
@@ -176,7 +199,10 @@ def refused(loaded, signature, inputs, changed, named):
     assert named in str(error.value)
 
 
-@pytest.mark.parametrize(("changed", "named"), REFUSED_TOKENS)
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [*REFUSED_TOKENS, ({"lengths": [0, 1, 4]}, "lengths must lie between 1 and the width")],
+)
 def test_score_refuses_by_name(text_model, changed, named):
     token_ids, lengths = exports.padded(ROWS)
     refused(text_model, "score", {"token_ids": token_ids, "lengths": lengths}, changed, named)
@@ -187,7 +213,9 @@ def test_score_refuses_by_name(text_model, changed, named):
     [
         *REFUSED_TOKENS,
         *REFUSED_SAMPLING,
+        ({"lengths": [-1, 1, 4]}, "lengths must lie between 0 and the width"),
         ({"max_new_tokens": [35, 1, 1]}, "lengths + max_new_tokens must not exceed the context"),
+        ({"lengths": [0, 1, 4], "max_new_tokens": [41, 1, 1]}, "a row of none begins with SOS"),
         ({"max_new_tokens": [2**31 - 1, 1, 1]}, "lengths + max_new_tokens must not exceed"),
     ],
 )
