@@ -8,7 +8,7 @@ def make_askers(client, sampling, timeout):
 
     Args:
         client: `Client`.
-        sampling: dict of `seed`, `temperature` and `top_p`.
+        sampling: dict of `seed`, `temperature`, `top_p` and what else draws.
         timeout: float or None. Seconds for a request.
 
     Returns:

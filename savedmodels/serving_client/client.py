@@ -10,8 +10,10 @@ from savedmodels.serving_client.address import Address
 from savedmodels.serving_client.askers import GREEDY, make_askers
 from savedmodels.serving_client.bad_input import BadInput
 from savedmodels.serving_client.changed import Changed
+from savedmodels.serving_client.optional_inputs import OptionalInputs
 from savedmodels.serving_client.retries import Retries
 from savedmodels.serving_client.serving_error import ServingError
+from savedmodels.serving_client.transports import make_transport
 
 MEBIBYTE = 2**20
 
@@ -69,15 +71,12 @@ class Client:
         self._are_bytes = None  # once a stream has asked
         authorities = None if ca_file is None else settings.read_authorities(ca_file)
         headers = settings.read_headers(headers or {})
-        arguments = (address, model, version, label, headers, authorities)
-        if address.is_grpc:
-            from savedmodels.serving_client.grpc_transport import GrpcTransport
-
-            self._transport = GrpcTransport(*arguments, max_message_bytes, tuple(grpc_options))
-        else:
-            from savedmodels.serving_client.rest_transport import RestTransport
-
-            self._transport = RestTransport(*arguments, max_message_bytes)
+        self._transport = make_transport(
+            address,
+            (model, version, label, headers, authorities, max_message_bytes),
+            tuple(grpc_options),
+        )
+        self._optional = OptionalInputs(self._transport, is_pinned=version is not None)
 
     @property
     def endpoint(self):
@@ -113,16 +112,20 @@ class Client:
         temperature=1.0,
         top_p=0.95,
         timeout=None,
+        **optional,
     ):
         """Continues prompts until a limit or EOS.
 
         Args:
-            token_ids, lengths: as for `score`. Prompts begin with SOS, id 2.
+            token_ids, lengths: as for `score`. Prompts begin with SOS, id 2; one of nothing gets
+                it.
             max_new_tokens: int, or one for each row.
             seed: int, for rows s, s + 1, …; or one for each row.
             temperature: float, or one for each row. 0 is greedy.
             top_p: float, or one for each row. 1 draws from all tokens.
             timeout: float or None. Seconds, instead of those of the client.
+            **optional: `top_k`, `min_p`, `typical_p` or `repetition_penalty` as of `Sampler`, one
+                or one for each row, where the model was exported with them.
 
         Returns:
             dict: `token_ids` int32 (B, T), prompt and continuation, then zeros; `lengths` int32
@@ -133,21 +136,30 @@ class Client:
         """
         with self._named("generate"):
             token_ids, lengths = reading.read_tokens(token_ids, lengths)
-            sampling = reading.read_sampling(
-                len(token_ids), max_new_tokens, seed, temperature, top_p
-            )
+            batch = len(token_ids)
+            sampling = reading.read_sampling(batch, max_new_tokens, seed, temperature, top_p)
+            optional = reading.read_optional(batch, optional)
         inputs = {"token_ids": token_ids, "lengths": lengths, **sampling}
-        width = int((lengths.astype(int) + sampling["max_new_tokens"]).max())
-        return self._predict("generate", inputs, timeout, width)
+        # A row of nothing begins with SOS.
+        width = int((lengths.clip(1).astype(int) + sampling["max_new_tokens"]).max())
+        return self._predict("generate", inputs, timeout, width, optional)
 
     def generate_text(
-        self, text, *, max_new_tokens=256, seed=0, temperature=1.0, top_p=0.95, timeout=None
+        self,
+        text,
+        *,
+        max_new_tokens=256,
+        seed=0,
+        temperature=1.0,
+        top_p=0.95,
+        timeout=None,
+        **optional,
     ):
         """Continues texts, by a model of text.
 
         Args:
             text: str or bytes, or a sequence of them, (B,).
-            max_new_tokens, seed, temperature, top_p, timeout: as for `generate`, in
+            max_new_tokens, seed, temperature, top_p, timeout, optional: as for `generate`, in
                 tokens, which are bytes or pieces of words.
 
         Returns:
@@ -160,7 +172,9 @@ class Client:
         with self._named("generate_text"):
             text = reading.read_text(text)
             sampling = reading.read_sampling(len(text), max_new_tokens, seed, temperature, top_p)
-        result = self._predict("generate_text", {"text": text, **sampling}, timeout)
+            optional = reading.read_optional(len(text), optional)
+        inputs = {"text": text, **sampling}
+        result = self._predict("generate_text", inputs, timeout, optional=optional)
         return {**result, "text": [text.decode("utf-8", "replace") for text in result["text"]]}
 
     def generate_text_stream(
@@ -174,6 +188,7 @@ class Client:
         tokens_at_a_time=16,
         num_latents=None,
         timeout=None,
+        **optional,
     ):
         """Continues one text and hands it over as it comes, some tokens at a time.
 
@@ -188,7 +203,7 @@ class Client:
 
         Args:
             text: str or bytes.
-            max_new_tokens, seed, temperature, top_p: as for `generate_text`; one each.
+            max_new_tokens, seed, temperature, top_p, optional: as for `generate_text`; one each.
             tokens_at_a_time: int.
             num_latents: int or None. N of the model, which makes the text that of one long call.
             timeout: float or None. Seconds for each request.
@@ -200,23 +215,16 @@ class Client:
             ServingError: whatever went wrong. What was handed over before is not wrong.
         """
         with self._named("generate_text"):
-            if not isinstance(text, str | bytes):
-                raise BadInput("text", f"text must be one str or bytes, got {text!r}")
-            (text,) = reading.read_text(text)
-            for name, value in (
-                ("tokens_at_a_time", tokens_at_a_time),
-                ("num_latents", 1 if num_latents is None else num_latents),
-            ):
-                if reading.read_rows(name, value, 1, "int32") < 1:
-                    raise BadInput(name, f"{name} must be at least 1, got {value}")
+            text = reading.read_stream(text, tokens_at_a_time, num_latents)
             sampling = {"seed": seed, "temperature": temperature, "top_p": top_p}
             read = reading.read_sampling(1, max_new_tokens, **sampling)
+            reading.read_optional(1, optional)
 
         def stream():
             limit = int(read["max_new_tokens"][0])
             if self._are_bytes is None:
                 self._are_bytes = text_stream.are_bytes(*make_askers(self, GREEDY, timeout))
-            ask, ask_text = make_askers(self, sampling, timeout)
+            ask, ask_text = make_askers(self, sampling | optional, timeout)
             try:
                 if self._are_bytes:
                     yield from text_stream.stream_bytes(
@@ -264,11 +272,9 @@ class Client:
     def __exit__(self, *_):
         self.close()
 
-    def _predict(self, signature, inputs, timeout, width=None):
-        outputs = reading.OUTPUTS[signature]
-        found = self._call(
-            lambda seconds: self._transport.predict(signature, inputs, outputs, seconds), timeout
-        )
+    def _predict(self, signature, inputs, timeout, width=None, optional=()):
+        arguments = (signature, inputs, dict(optional), reading.OUTPUTS[signature])
+        found = self._call(lambda seconds: self._optional.predict(*arguments, seconds), timeout)
         # A server that batches makes rows as wide as the widest of all the requests in a batch.
         return {
             name: value[:, :width] if np.ndim(value) == 2 else value

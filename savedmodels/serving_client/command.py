@@ -9,6 +9,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 from pipelines import command_line
 from pipelines.errors import RunError, UserError
 from savedmodels.serving_client.client import Client
+from savedmodels.serving_client.inputs import OFF
 from savedmodels.serving_client.serving_error import ServingError
 
 
@@ -38,6 +39,15 @@ def main(arguments=None):
     )
     flags.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
     flags.add_argument("--top_p", type=float, default=0.95, help="1 draws from all tokens")
+    of_export = "of a model exported with --sampling; "
+    flags.add_argument("--top_k", type=int, help=of_export + "likeliest tokens, 0 is all")
+    flags.add_argument(
+        "--min_p", type=float, help=of_export + "least share of the likeliest, 0 is all"
+    )
+    flags.add_argument("--typical_p", type=float, help=of_export + "as of Sampler, 1 is all")
+    flags.add_argument(
+        "--repetition_penalty", type=float, help=of_export + "above 1 for less of what is there"
+    )
     flags.add_argument(
         "--seed", type=int, default=0, help="the same one draws the same; another, something else"
     )
@@ -107,6 +117,7 @@ def _generate(client, flags):
         "seed": flags.seed,
         "temperature": flags.temperature,
         "top_p": flags.top_p,
+        **{name: getattr(flags, name) for name in OFF},
     }
     if not flags.stream:
         print(flags.prompt + client.generate_text(flags.prompt, **sampling)["text"][0])

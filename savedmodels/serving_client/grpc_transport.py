@@ -37,7 +37,7 @@ class GrpcTransport:
             prediction_service_pb2_grpc,
         )
 
-        self._grpc, self._model = grpc, model
+        self._grpc, self.model = grpc, model
         self.endpoint = str(address)
         self._spec = model_pb2.ModelSpec(name=model)
         if version is not None:
@@ -139,11 +139,11 @@ class GrpcTransport:
         try:
             return method(request, timeout=timeout, metadata=self._metadata)
         except self._grpc.RpcError as error:
-            place = {"model": self._model, "endpoint": self.endpoint, "signature": signature}
+            place = {"model": self.model, "endpoint": self.endpoint, "signature": signature}
             raise refusal(error.code().name, error.details() or "", names, **place) from error
 
     def _broken(self, what, signature=None):
-        return ServingError("broken_answer", what, self._model, self.endpoint, signature)
+        return ServingError("broken_answer", what, self.model, self.endpoint, signature)
 
 
 def _describe(info):

@@ -14,6 +14,14 @@ OUTPUTS = {
     "generate": {"token_ids": "int32", "lengths": "int32", "log_probs": "float32"},
     "generate_text": {"text": "text", "lengths": "int32", "log_probs": "float32"},
 }
+# What changes nothing, of the inputs that a signature may have or not; as in
+# `keras_perceiver_ar.generation.sampler`.
+OFF = {
+    "top_k": np.int32(0),
+    "min_p": np.float32(0),
+    "typical_p": np.float32(1),
+    "repetition_penalty": np.float32(1),
+}
 
 
 def read_tokens(token_ids, lengths=None):
@@ -82,6 +90,24 @@ def read_text(text):
     return read
 
 
+def read_stream(text, tokens_at_a_time, num_latents):
+    """The text of a stream: str or bytes → bytes.
+
+    Raises:
+        BadInput: several texts, or one of the two numbers below 1; `num_latents` may be None.
+    """
+    if not isinstance(text, str | bytes):
+        raise BadInput("text", f"text must be one str or bytes, got {text!r}")
+    (text,) = read_text(text)
+    for name, value in (
+        ("tokens_at_a_time", tokens_at_a_time),
+        ("num_latents", 1 if num_latents is None else num_latents),
+    ):
+        if read_rows(name, value, 1, "int32") < 1:
+            raise BadInput(name, f"{name} must be at least 1, got {value}")
+    return text
+
+
 def read_rows(name, value, batch, dtype):
     """One number for all rows, or one for each: (B,).
 
@@ -122,6 +148,23 @@ def read_sampling(batch, max_new_tokens, seed, temperature, top_p):
         "seed": read_seeds(seed, batch),
         "temperature": read_rows("temperature", temperature, batch, np.float32),
         "top_p": read_rows("top_p", top_p, batch, np.float32),
+    }
+
+
+def read_optional(batch, given):
+    """Inputs of `OFF` that were given, None being none, each (B,).
+
+    Raises:
+        BadInput: as for `read_rows`.
+        TypeError: a name that is none of them.
+    """
+    for name in given:
+        if name not in OFF:
+            raise TypeError(f"got an unexpected keyword argument {name!r}; there are {[*OFF]}")
+    return {
+        name: read_rows(name, value, batch, OFF[name].dtype)
+        for name, value in given.items()
+        if value is not None
     }
 
 

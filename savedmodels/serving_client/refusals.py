@@ -37,7 +37,7 @@ _NOISE = re.compile(
 )
 _WRONG_NAMES = re.compile(
     r"Sent extra: \{(?P<extra>.*?)\}\. Missing but required: \{(?P<required>.*?)\}|"
-    r"Missing named input: (?P<missing>\w+)"
+    r"Missing named input: (?P<missing>\w+)|Signature input alias: (?P<alias>\w+)"
 )
 _ASSERTION = re.compile(r"assertion failed: \[(?P<message>[^\]]*)\](?P<values>.*)", re.DOTALL)
 
@@ -76,7 +76,9 @@ def find_field(message, names):
     """The name that a message blames, or else mentions first; or None."""
     wrong = _WRONG_NAMES.search(message)
     if wrong:
-        return (wrong["missing"] or wrong["required"] or wrong["extra"]).partition(",")[0]
+        # The groups are in another order than what weighs more.
+        found = map(wrong.group, ("missing", "alias", "required", "extra"))
+        return next(filter(None, found), "").partition(",")[0]
     places = {}
     for name in names:
         found = re.search(rf"\b{re.escape(name)}\b", message)

@@ -49,7 +49,7 @@ class RestTransport:
     """
 
     def __init__(self, address, model, version, label, headers, authorities, max_message_bytes):
-        self._model, self._most = model, max_message_bytes
+        self.model, self._most = model, max_message_bytes
         self._headers = {"Content-Type": "application/json", **headers}
         self.endpoint = f"{address}/v1/models/{urllib.parse.quote(model, safe='')}"
         if version is not None:
@@ -88,7 +88,7 @@ class RestTransport:
         body = json.dumps(request).encode()
         if len(body) > self._most:
             what = f"Sent message larger than max ({len(body)} vs. {self._most})"
-            raise ServingError("too_large", what, self._model, self.endpoint, signature)
+            raise ServingError("too_large", what, self.model, self.endpoint, signature)
         answer = self._call("POST", ":predict", timeout, signature, body, inputs)
         try:
             found = answer["outputs"]
@@ -131,7 +131,7 @@ class RestTransport:
         self._pool.clear()
 
     def _call(self, method, path, timeout, signature=None, body=None, names=()):
-        place = {"model": self._model, "endpoint": self.endpoint, "signature": signature}
+        place = {"model": self.model, "endpoint": self.endpoint, "signature": signature}
         try:
             status, data = self._exchange(method, self.endpoint + path, body, timeout)
         except urllib3.exceptions.HTTPError as error:
@@ -180,7 +180,7 @@ class RestTransport:
             response.release_conn()
 
     def _broken(self, what, signature=None):
-        return ServingError("broken_answer", what, self._model, self.endpoint, signature)
+        return ServingError("broken_answer", what, self.model, self.endpoint, signature)
 
 
 def _failure(error, timeout):

@@ -14,6 +14,10 @@ _KINDS = {
         "`metadata` lists the signatures; models of text alone have generate_text",
         False,
     ),
+    "unknown_input": (
+        "export the model with --sampling and these names, or leave them out",
+        False,
+    ),
     "too_large": (
         "ask for fewer or shorter rows at a time, or raise max_message_bytes here (and the limit "
         "of whatever stands between)",
@@ -36,6 +40,7 @@ _KINDS = {
     "broken_answer": ("check that this is TensorFlow Serving with a model of this package", False),
     "failed": ("the log of the server says more", False),
 }
+_OF_USERS = ("bad_input", "refused", "unknown_signature", "unknown_input", "too_large")
 
 
 class ServingError(Exception):
@@ -69,7 +74,7 @@ class ServingError(Exception):
     @property
     def is_users(self):
         """Whether whoever asked has to ask for something else."""
-        return self.kind in ("bad_input", "refused", "unknown_signature", "too_large")
+        return self.kind in _OF_USERS
 
     def __str__(self):
         signature = f", signature {self.signature!r}" if self.signature else ""

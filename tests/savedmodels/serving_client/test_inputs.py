@@ -1,10 +1,12 @@
 """Reading of inputs; what is refused is in tests/savedmodels/test_client.py."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_perceiver_ar.generation.arguments import read_prompts, row_seeds
+from keras_perceiver_ar.generation.sampler import OFF
 from savedmodels.serving_client import inputs
 
 ROWS = st.lists(st.lists(st.integers(1, 258), min_size=1, max_size=9), min_size=1, max_size=4)
@@ -23,7 +25,6 @@ def test_ragged_rows_are_padded(rows):
 @given(rows=st.lists(st.lists(st.integers(0, 3), min_size=5, max_size=5), min_size=1, max_size=4))
 def test_a_row_ends_where_it_does_in_keras(rows):
     rows = np.array(rows)
-    rows[:, 0] = 2  # an empty prompt is refused there, and by the server
     wanted = read_prompts({"token_ids": rows}, 259)
     for found, value in zip(inputs.read_tokens(rows), wanted):
         np.testing.assert_array_equal(found, value)
@@ -34,6 +35,21 @@ def test_seeds_are_those_of_keras(seed, batch):
     np.testing.assert_array_equal(inputs.read_seeds(seed, batch), row_seeds(seed, batch))
     seeds = [seed] * batch
     np.testing.assert_array_equal(inputs.read_seeds(seeds, batch), row_seeds(seeds, batch))
+
+
+def test_what_is_off_is_off_in_the_model_too():
+    for name, value in inputs.OFF.items():
+        assert value == OFF[name]
+        assert value.dtype == ("int32" if name == "top_k" else "float32")
+    assert set(inputs.OFF) == set(OFF) - {"top_p"}
+
+
+def test_none_is_not_given():
+    found = inputs.read_optional(2, {"top_k": None, "min_p": 0.5, "typical_p": [0.5, 1]})
+    assert sorted(found) == ["min_p", "typical_p"]
+    assert found["min_p"].tolist() == [0.5, 0.5] and found["typical_p"].tolist() == [0.5, 1.0]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'top_q'; there are .*top_k"):
+        inputs.read_optional(2, {"top_q": None})
 
 
 def test_numbers_of_numpy_and_of_python_will_do():

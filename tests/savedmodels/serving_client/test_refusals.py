@@ -80,6 +80,7 @@ NAMES = ("text", "lengths", "max_new_tokens")
         ("Sent extra: {}. Missing but required: {lengths,text}.", "lengths"),
         ("len({text}) Sent extra: {other}. Missing but required: {}.", "other"),
         ("Missing named input: seed in 'inputs' object.", "seed"),
+        ("Signature input alias: seed(feed name: a:0) not found in request {text}", "seed"),
     ],
 )
 def test_the_field_to_blame(message, field):
