@@ -6,8 +6,11 @@ import tensorflow as tf
 
 from pipelines.errors import UserError
 from savedmodels import export, writer
+from savedmodels.client import Client
 from tests.pipelines import runs
 from tests.savedmodels import exports
+from tests.savedmodels.clients import failure
+from tests.serving.stand_in import StandIn
 
 CONTEXT, SLIDE, MOST = 20, 7, 50
 ROWS = ([2, 40, 50, 60], [], [2, *range(30, 49)])
@@ -106,6 +109,21 @@ def test_flags_that_make_no_sense(exported, folder, capsys, flags, said):
     flags = [f"--model_dir={folder / 'run'}", f"--output={folder / 'wrong'}", *flags]
     assert said in runs.refusal(capsys, export.main, *flags)
     assert not (folder / "wrong").exists()
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_a_stream_of_bytes_ends_where_the_context_is_full(exported, folder, protocol):
+    arguments = {"max_new_tokens": 40, "temperature": 0.0}
+    with (
+        StandIn("books", {1: folder / "exported" / "1"}) as server,
+        Client(server.targets()[protocol], "books") as client,
+    ):
+        (whole,) = client.generate_text("a", **arguments)["text"]
+        pieces = client.generate_text_stream("a", **arguments, num_latents=4, tokens_at_a_time=5)
+        said = []
+        error = failure(lambda: said.extend(pieces))
+    assert error.kind == "refused" and "lengths must not exceed the context of 20" in str(error)
+    assert "".join(said) and whole.startswith("".join(said))
 
 
 def test_a_document_of_fixed_length_does_not_slide(exported, tmp_path):

@@ -58,6 +58,11 @@ def _rows(generator):
     ]
 
 
+def _prompts(generator):
+    """Rows for `generate`, which begins those of nothing with SOS."""
+    return [row if generator.random() < 0.8 else [] for row in _rows(generator)]
+
+
 def _texts(generator):
     letters = ["a", "ö", "𝄞", "\0", " ", b"\xff", b"\xf0\x9f", "€"]
     texts = []
@@ -85,6 +90,7 @@ def _valid(generator):
     if kind == "score":
         return StormRequest(kind, lambda client: client.score(rows))
     if kind == "generate":
+        rows = _prompts(generator)
         sampling = _sampling(generator, len(rows))
         return StormRequest(kind, lambda client: client.generate(rows, **sampling))
     if kind == "generate_text":
@@ -102,6 +108,7 @@ def _caught_here(generator):
     name, field, call = generator.choice(
         [
             ("no rows", "token_ids", lambda client: client.score([])),
+            ("no prompts", "token_ids", lambda client: client.generate([], max_new_tokens=3)),
             ("floats", "token_ids", lambda client: client.score([[2.5]])),
             ("strings", "token_ids", lambda client: client.score([["a"]])),
             ("flat", "token_ids", lambda client: client.score([2, 3])),
@@ -137,9 +144,17 @@ def _refused(generator):
             ("lengths", 2**31 - 1),
             ("too wide", CONTEXT + 1),
             ("too long", CONTEXT),
+            ("top_k", 5),
+            ("min_p", 0.1),
         ]
     )
     sampling = {"max_new_tokens": 3, "seed": generator.randint(-5, 5)}
+    if name in ("top_k", "min_p"):
+
+        def call(client):
+            return client.generate_text(texts, **sampling, **{name: value})
+
+        return StormRequest(f"lacks {name}", call, "unknown_input", (name,))
     if name == "token_ids":
         return _bad(name, lambda client: client.score([*rows, [2, value]]), name)
     if name == "lengths":
@@ -161,6 +176,9 @@ def _bad(name, call, *fields):
 def _raw(generator):
     """What a client without checks might send; of types and ranks servers name no field."""
     ids, lengths = np.array([[2, 5]], np.int32), np.array([2], np.int32)
+    none = {"token_ids": ids[:, :0], "lengths": lengths * 0}
+    sampling = {name: np.array([2], np.int32) for name in ("max_new_tokens", "seed")}
+    sampling |= {name: np.array([0.5], np.float32) for name in ("temperature", "top_p")}
     name, kind, signature, inputs, fields = generator.choice(
         [
             ("float ids", "refused", "score", {"token_ids": ids + 0.5, "lengths": lengths}, ()),
@@ -175,6 +193,16 @@ def _raw(generator):
                 "generate",
                 {"token_ids": ids, "lengths": lengths},
                 ("seed", "max_new_tokens"),
+            ),
+            ("no width", None, "generate", none | sampling, ()),
+            ("no width", "refused", "score", none, ("lengths",)),
+            (
+                "no rows",
+                "refused",
+                "generate",
+                # Of the rank of a matrix over gRPC; REST has no such thing as rows of no number.
+                {name: value[:0] for name, value in (none | sampling).items()},
+                (),
             ),
             ("signature", "unknown_signature", "draw", {"token_ids": ids}, ("draw",)),
         ]

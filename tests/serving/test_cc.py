@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from savedmodels import sampling_inputs
 from tests.savedmodels import exports
 from tests.serving import cc_program
 
@@ -44,12 +45,19 @@ def stepwise_export(tmp_path_factory):
     return exports.export_copy(folder, "--stepwise", "--weights=bfloat16")[1]
 
 
+@pytest.fixture(scope="module")
+def further_export(tmp_path_factory):
+    flags = ["--sampling", *sampling_inputs.OPTIONAL, "--slide"]
+    return exports.export_copy(tmp_path_factory.mktemp("further"), *flags)[1]
+
+
 @pytest.mark.parametrize(
     "export",
     [
         "text_export",
         pytest.param("pieces_export", marks=pytest.mark.long),
         pytest.param("stepwise_export", marks=pytest.mark.long),
+        pytest.param("further_export", marks=pytest.mark.long),
     ],
 )
 def test_cc_answers_as_python_does(program, export, tmp_path, request):

@@ -59,7 +59,24 @@ def test_strings_may_be_base64(server):
     assert text("ö") == text({"b64": base64.b64encode("ö".encode()).decode()})
 
 
+def test_rows_may_hold_nothing(server):
+    sampling = {name: [value] * 2 for name, value in SAMPLING.items()}
+    inputs = {"token_ids": [[], []], "lengths": [0, 0], **sampling}
+    status, answer = ask(server, {"signature_name": "generate", "inputs": inputs})
+    assert status == 200 and [row[0] for row in answer["outputs"]["token_ids"]] == [2, 2]
+    status, answer = ask(server, {"inputs": {"token_ids": [[], []], "lengths": [0, 0]}})
+    assert status == 400 and "lengths must lie between 1 and" in answer["error"]
+
+
 INPUTS = {"token_ids": [[2, 5]], "lengths": [2]}
+
+
+def test_columns_that_no_signature_has_are_passed_over(server):
+    """Which is why the client looks at the metadata before it sends what a model may not take."""
+    wanted = ask(server, {"inputs": INPUTS})
+    assert wanted[0] == 200 and repr(ask(server, {"inputs": {**INPUTS, "top_k": [3]}})) == repr(
+        wanted
+    )
 
 
 @pytest.mark.parametrize(
