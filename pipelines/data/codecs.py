@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_perceiver_ar.codecs import byte_codec, image_codec, performance_codec
-from keras_perceiver_ar.generation import SoundingNotesMask
+from keras_perceiver_ar.generation import DataMask, SoundingNotesMask
 from pipelines import image_files, midi_files, remote
 from pipelines.checks import check_integer
 from pipelines.command_line import user_errors
@@ -69,7 +69,7 @@ class Image:
     metrics = ("bits_per_dim",)
     is_text = False
     suffix = ".png"
-    masks = ()
+    masks = (DataMask(image_codec.VOCAB_SIZE),)
     vocab_size = image_codec.VOCAB_SIZE
 
     def __init__(self, size, order):

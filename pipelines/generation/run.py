@@ -3,7 +3,6 @@
 import sys
 
 import keras_perceiver_ar as kpar
-from keras_perceiver_ar.codecs.event_ids import EOS
 from pipelines import checkpoints, configuration
 from pipelines.command_line import user_errors
 from pipelines.configuration import Experiment
@@ -66,8 +65,6 @@ def generate(model_dir, request, checkpoint=None, bindings=()):
                 num_latents=request.num_latents,
                 slide=request.slide,
                 masks=getattr(task, "masks", ()),
-                # An image that ended early would lack values that were given.
-                stop_ids=() if request.keep_rows else (EOS,),
             )
         progress.end()
 

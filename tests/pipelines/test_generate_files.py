@@ -66,6 +66,12 @@ def test_an_image_is_drawn_to_its_last_value(folder, capsys):
     assert all(line.startswith(f"drew {VALUES} tokens in ") for line in lines[1::2])
 
 
+def test_an_image_does_not_end_before_its_last_value(folder, capsys):
+    """Though a model that was never trained, hot, says an end as soon as any value."""
+    draw(folder, "--samples=20", "--batch_size=20", "--top_p=1", "--temperature=100")
+    assert "the rest is black" not in capsys.readouterr().err
+
+
 def test_several_images_are_those_of_the_seeds_one_by_one(folder, capsys):
     grid = draw(folder, "--samples=5", "--top_p=1", "--batch_size=2", "--max_new_tokens=40")
     assert grid.shape == (SIZE * 2 + 2, SIZE * 3 + 4, 3)

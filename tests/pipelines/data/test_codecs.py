@@ -2,8 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
+import keras_perceiver_ar as kpar
+from keras_perceiver_ar.generation import BeamSearch, Sampler
 from pipelines.data import codecs, manifest
 from pipelines.errors import UserError
 from tests.pipelines.shards import a_set, a_shard
@@ -64,3 +67,44 @@ def test_a_codec_that_the_manifest_does_not_agree_with_is_refused(tmp_path, chan
 
 def test_a_codec_of_images_that_fits(tmp_path):
     assert codecs.codec_of(load(tmp_path, a_set(**IMAGES)), str(tmp_path)).size == 4
+
+
+@pytest.fixture(scope="module")
+def restless_model():
+    """Never trained, of a vocabulary of images, and EOS is by far the likeliest of what it says."""
+    backbone = kpar.models.PerceiverARBackbone(
+        vocab_size=codecs.Image.vocab_size,
+        max_context=48,
+        num_latents=8,
+        num_layers=1,
+        width=16,
+        num_heads=2,
+    )
+    model = kpar.models.PerceiverARCausalLM(backbone)
+    model({"token_ids": np.array([[2]], "int32")})
+    bias = np.zeros(codecs.Image.vocab_size, "float32")
+    bias[:3] = 50.0
+    model.logits.bias.assign(bias)
+    return model
+
+
+ROWS = 16
+RANDOM = np.random.default_rng(0)
+SAMPLERS = {
+    "hot": Sampler(RANDOM.uniform(1, 100, ROWS)),
+    "cut": Sampler(1.0, top_p=RANDOM.uniform(0, 1, ROWS), top_k=RANDOM.integers(1, 9, ROWS)),
+    "typical": Sampler(1.0, typical_p=RANDOM.uniform(0, 1, ROWS), min_p=RANDOM.uniform(0, 1, ROWS)),
+    "new": Sampler(1.0, repetition_penalty=RANDOM.uniform(0.1, 9, ROWS)),
+    "greedy": "greedy",
+    "beam": BeamSearch(3),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_image_that_is_drawn_is_whole(restless_model, name):
+    codec = codecs.make_codec(IMAGE, "")
+    nothing = {"token_ids": np.zeros((ROWS, 1), "int32"), "lengths": np.zeros(ROWS, "int32")}
+    drawn = restless_model.generate(nothing, 48, SAMPLERS[name], masks=codec.masks)
+    assert (drawn["lengths"] == 49).all() and (drawn["token_ids"][:, 1:] >= 3).all()
+    for ids in drawn["token_ids"]:
+        assert codec.decode(ids).reshape(-1).tolist() == (ids[1:] - 3).tolist()
