@@ -1,8 +1,9 @@
 """python -m pipelines.generate: continues a prompt, or draws an image or a performance."""
 
-from pipelines import command_line
+from pipelines import command_line, sampling_flags
+from pipelines.errors import UserError
 from pipelines.generation import early_checks, prompt_files
-from pipelines.generation.request import Request
+from pipelines.generation.request import MOST_BEAMS, Request
 
 
 def main(arguments=None):
@@ -91,32 +92,21 @@ def _add_drawing(flags):
         default=8,
         help="how many to draw at once, at most",
     )
-    flags.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
-    flags.add_argument("--top_p", type=float, default=0.95, help="1 draws from all tokens")
-    flags.add_argument("--top_k", type=int, default=0, help="likeliest tokens; 0 is all")
+    sampling_flags.add(flags)
     flags.add_argument(
-        "--min_p",
-        type=float,
-        default=0.0,
-        help="tokens at least this share as likely as the likeliest; 0 is all",
+        "--beam",
+        type=command_line.at_least(1, MOST_BEAMS),
+        metavar="WIDTH",
+        help="draws nothing, but searches for the likeliest continuation, of which so many "
+        "beginnings are kept at every step; it is told when it is found",
     )
     flags.add_argument(
-        "--typical_p",
+        "--length_penalty",
         type=float,
-        default=1.0,
-        help="of the tokens that surprise about as much as is to be expected, those that hold this "
-        "probability; 1 is all",
-    )
-    flags.add_argument(
-        "--repetition_penalty",
-        type=float,
-        default=1.0,
-        help="above 1 makes tokens less likely that are there already; 1 does nothing",
+        help="with --beam: log-probabilities are divided by this power of the number of tokens; "
+        "0, which favours short texts, if left out, and 1 ranks by the mean",
     )
     command_line.add_slide(flags)
-    flags.add_argument(
-        "--seed", type=int, default=0, help="the same one draws the same; another, something else"
-    )
     flags.add_argument(
         "--num_latents",
         type=int,
@@ -124,7 +114,29 @@ def _add_drawing(flags):
     )
 
 
-_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "typical_p", "repetition_penalty")
+def _beam(flags):
+    """What a `BeamSearch` is made of, or None.
+
+    Raises:
+        UserError: a flag that has no meaning beside another.
+    """
+    if flags.beam is None:
+        if flags.length_penalty is not None:
+            raise UserError("--length_penalty ranks what --beam finds: give --beam=WIDTH as well")
+        return None
+    wrong = sampling_flags.given(flags)
+    if wrong:
+        raise UserError(
+            f"--{wrong[0]} is for drawing and --beam draws nothing: give one of them alone"
+        )
+    if flags.samples > 1:
+        raise UserError(
+            "--samples and --beam do not go together: a search finds the same every time, and the "
+            "best alone is told"
+        )
+    if flags.slide is not None:
+        raise UserError("--slide and --beam do not go together: a search ends with the context")
+    return {"width": flags.beam, "length_penalty": flags.length_penalty or 0.0}
 
 
 def _request(flags):
@@ -142,9 +154,10 @@ def _request(flags):
         max_new_tokens=flags.max_new_tokens,
         samples=flags.samples,
         batch_size=flags.batch_size,
-        sampling={name: getattr(flags, name) for name in _SAMPLING},
+        sampling=sampling_flags.read(flags, sampling_flags.SAMPLER),
+        beam=_beam(flags),
         slide=command_line.read_slide(flags),
-        seed=flags.seed,
+        **sampling_flags.read(flags, ["seed"]),
         num_latents=flags.num_latents,
     )
 

@@ -44,10 +44,12 @@ def search(
     use_cache=None,
     stop_ids=(1,),
     masks=(),
+    on_step=None,
 ):
     """The best continuation of each row: what `decode_loop.decode` takes, gives and refuses.
 
-    In place of what a token is drawn with there is `beams`, a `BeamSearch`.
+    In place of what a token is drawn with there is `beams`, a `BeamSearch`. `on_step` is handed
+    all beams of all rows, (B · K,).
     """
     check_positions(positions, model.backbone)
     width, vocab_size = beams.width, model.backbone.vocab_size
@@ -110,6 +112,8 @@ def search(
         if constraints.needs_places:
             places = history.add_event(places, token, lengths, ops.logical_not(done))
         ends = ops.where(done, lengths, lengths + 1)
+        if on_step is not None:
+            ends = on_step(ends, ops.where(done, 0, token))
         stopped = constraints.stops(token)
         return state._replace(
             token_ids=write(token_ids, token),

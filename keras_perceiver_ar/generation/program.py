@@ -119,14 +119,14 @@ class GenerateProgram:
             **caching,
             "stop_ids": stop_ids,
             "masks": read_masks(masks),
+            "on_step": on_step,
         }
         if isinstance(sampler, BeamSearch):
-            _refuse_with_beams(slide=options.pop("slide"), forced=forced, on_step=on_step)
+            _refuse_with_beams(slide=options.pop("slide"), forced=forced)
             options["beams"] = sampler
         else:
             data |= {"sampling": sampler.settings(batch), "seeds": row_seeds(seed, batch)}
             options["cut_before_temperature"] = sampler.cut_before_temperature
-            options["on_step"] = on_step
         result = self._program(options, token_ids.shape).predict_on_batch(data)
         return _trim(result, starts, max(width, 1) + max_new_tokens, max_new_tokens)
 

@@ -173,7 +173,7 @@ class PerceiverARCausalLM(keras.Model):
             max_new_tokens: int. Tokens to add to each row.
             sampler: "greedy", "temperature", "top_k", "top_p", "min_p", "typical", "beam", or a
                 `kpar.generation.Sampler` or `BeamSearch`; the last draws nothing and takes no
-                `slide`, `forced` and `on_step`.
+                `slide` and `forced`.
             seed: int, or int (B,) with one seed a row. A number s stands for s, s + 1, … along the
                 batch. A row's draws depend on its seed and on nothing else in the batch.
             num_latents: int or None. Another N.
@@ -184,9 +184,10 @@ class PerceiverARCausalLM(keras.Model):
                 original puts one.
             use_cache: bool or None. None keeps keys and values where that can be done.
             on_step: function of the lengths so far and the tokens just drawn, int32 (B,) each, 0
-                in rows that are done; it returns the lengths. Or None. It is part of the compiled
-                loop, after every token; a callback of the backend in it (`tf.numpy_function`,
-                `jax.debug.callback`) shows how far the loop is and what it writes.
+                in rows that are done; it returns the lengths. Or None. Of a search (B · K,), the K
+                beams of a row side by side. It is part of the compiled loop, after every token; a
+                callback of the backend in it (`tf.numpy_function`, `jax.debug.callback`) shows how
+                far the loop is and what it writes.
             slide: None, "half" or an int: oldest inputs that leave a row whose context is full.
                 Few of them keep more context, and have the row read more often.
             masks: `kpar.generation.LogitMask`, or a sequence of them: a token comes where all

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_perceiver_ar.generation import BeamSearch
 from pipelines.command_line import user_errors
 from pipelines.generation.prompts import Row
 from pipelines.generation.step_watch import StepWatch
@@ -15,7 +16,7 @@ class Drawn(NamedTuple):
 
     Attributes:
         row: `Row`. What it began with.
-        seed: int.
+        seed: int; None of a search.
         continuation: int32 (K,). Its new tokens, with EOS if it ended by itself.
         log_probs: float32 (K,). Of each of them, under the model itself.
     """
@@ -32,7 +33,16 @@ class Drawn(NamedTuple):
 
 
 def draw(
-    model, rows, seed, batch_size, max_new_tokens, output, progress, positions=None, **options
+    model,
+    rows,
+    seed,
+    batch_size,
+    max_new_tokens,
+    output,
+    progress,
+    sampler,
+    positions=None,
+    **options,
 ):
     """Draws rows batch after batch; the outputs see them as they come.
 
@@ -45,6 +55,7 @@ def draw(
         max_new_tokens: int. For each row.
         output: `Output`.
         progress: `GenerationProgress`.
+        sampler: `Sampler` or `BeamSearch`.
         positions: int32 (E, P) or None. Those of every row.
         **options: for `PerceiverARCausalLM.generate`.
 
@@ -52,7 +63,10 @@ def draw(
         UserError: what `generate` refuses.
     """
     size = math.ceil(len(rows) / math.ceil(len(rows) / batch_size))
-    watch = StepWatch(progress.see, output.see)
+    is_search = isinstance(sampler, BeamSearch)
+    watch = StepWatch(
+        *([_of_beams(progress.see, sampler)] if is_search else [progress.see, output.see])
+    )
     for first in range(0, len(rows), size):
         batch = rows[first : first + size]
         seeds = [seed + number for number in range(first, first + size)]
@@ -60,11 +74,13 @@ def draw(
         lengths = inputs["lengths"]
         prompt_tokens = int(lengths[: len(batch)].sum())
         progress.begin(prompt_tokens, len(batch), len(batch) * max_new_tokens)
-        output.begin(batch[0], seeds[0])
+        seeds_told = [None] * size if is_search else seeds
+        output.begin(batch[0], seeds_told[0])
         with user_errors(ValueError), watch:
             result = model.generate(
                 inputs,
                 max_new_tokens,
+                sampler,
                 seed=seeds,
                 forced=forced,
                 on_step=watch.on_step,
@@ -75,9 +91,18 @@ def draw(
             new = slice(lengths[index], result["lengths"][index])
             continuation = result["token_ids"][index, new]
             log_probs = result["log_probs"][index, : len(continuation)]
-            done.append(Drawn(row, seeds[index], continuation, log_probs))
+            done.append(Drawn(row, seeds_told[index], continuation, log_probs))
         progress.end_batch()
         output.add(done)
+
+
+def _of_beams(see, beams):
+    """A watcher of a search that lets one of drawing see rows: one goes on as long as a beam."""
+
+    def see_rows(lengths, drawn, began):
+        see(lengths, drawn.reshape(-1, beams.width).max(axis=1), began)
+
+    return see_rows
 
 
 def _inputs(rows, positions):

@@ -11,9 +11,9 @@ from pipelines.generation.text_stream import TextStream
 class JsonOutput(Output):
     """A file with an object a line.
 
-    It holds `prompt`, `seed`, `text`, which is the continuation, `log_prob`, the sum over its
-    tokens under the model itself, and `tokens`, their number. The lines of a batch are there when
-    it is done, whatever happens later.
+    It holds `prompt`, `seed`, which is null of a search, `text`, which is the continuation,
+    `log_prob`, the sum over its tokens under the model itself, and `tokens`, their number. The
+    lines of a batch are there when it is done, whatever happens later.
 
     Args:
         decode: function of a list of ids that returns their text; see `TextStream`.

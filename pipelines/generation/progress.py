@@ -18,11 +18,13 @@ class GenerationProgress:
     Args:
         total: int. Tokens to draw at most, of all rows.
         is_shown: bool. Whether to say anything on the way: not beside text that is being written.
+        verb: str. What is done with tokens.
         interval: float. Seconds between two lines.
         clock: function that returns seconds as `time.time` does.
     """
 
-    def __init__(self, total, is_shown=True, interval=5.0, clock=time.time):
+    def __init__(self, total, is_shown=True, verb="drew", interval=5.0, clock=time.time):
+        self._verb = verb
         self._total, self._is_shown, self._interval, self._clock = total, is_shown, interval, clock
         self._drawn = self._past = self._after_first = self._prompt_tokens = 0
         self._compiling = self._reading = self._drawing = 0.0
@@ -75,7 +77,7 @@ class GenerationProgress:
             left = (self._total - self._drawn) * self._drawing / max(self._after_first, 1)
             left = datetime.timedelta(seconds=round(left))
             part = f"{self._drawn:,} of {self._total:,} tokens"
-            print(f"drew {part}, {self._rate()}, {left} left", file=sys.stderr)
+            print(f"{self._verb} {part}, {self._rate()}, {left} left", file=sys.stderr)
 
     def end_batch(self):
         """The batch is done; rows that ended early draw nothing any more."""
@@ -88,8 +90,8 @@ class GenerationProgress:
         rate = f" ({self._rate()})" if self._after_first else ""
         prompts = f"{self._prompt_tokens:,} tokens of prompts"
         print(
-            f"drew {self._drawn:,} tokens in {self._drawing:.1f} s{rate}; before them, reading "
-            f"{prompts} took {self._reading:.2f} s, and compiling {self._compiling:.1f} s",
+            f"{self._verb} {self._drawn:,} tokens in {self._drawing:.1f} s{rate}; before them, "
+            f"reading {prompts} took {self._reading:.2f} s, and compiling {self._compiling:.1f} s",
             file=sys.stderr,
         )
 

@@ -10,6 +10,8 @@ TEXT, IMAGE, MUSIC = "text", "image", "music"
 # What an output of each kind may be called. Text may have any other name as well.
 SUFFIXES = {IMAGE: (".png",), MUSIC: (".mid", ".wav")}
 JSON_LINES = ".jsonl"
+# A width above this is a slip: each beam takes the memory of a row.
+MOST_BEAMS = 1024
 _NO_TEXT = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".mid", ".midi", ".wav", ".mp3")
 
 
@@ -28,8 +30,9 @@ class Request:
         samples: int. Rows for each prompt.
         batch_size: int. Rows drawn at once, at most.
         sampling: dict. Of `keras_perceiver_ar.generation.Sampler`.
+        beam: dict or None. Of `keras_perceiver_ar.generation.BeamSearch`, which is used instead.
         slide: int, "half" or None. Oldest tokens that leave where the context is full.
-        seed: int. Of the first row; each row after it has the next one.
+        seed: int. Of the first row; each row after it has the next one. A search has none.
         num_latents: int or None.
     """
 
@@ -42,6 +45,7 @@ class Request:
     samples: int = 1
     batch_size: int = 8
     sampling: dict = dataclasses.field(default_factory=dict)
+    beam: dict | None = None
     slide: int | str | None = None
     seed: int = 0
     num_latents: int | None = None

@@ -39,17 +39,32 @@ def generate(model_dir, request, checkpoint=None, bindings=()):
     check_used(bindings)
     checkpoints.restore_weights(model_dir, model, checkpoint)
     with user_errors(ValueError):
-        sampler = kpar.generation.Sampler(**request.sampling)
+        sampler = (
+            kpar.generation.Sampler(**request.sampling)
+            if request.beam is None
+            else kpar.generation.BeamSearch(**request.beam)
+        )
     context, positions = model.backbone.max_context, getattr(task, "positions", None)
     rows = prompts.encode(task, request, context)
+    if request.beam is not None and any(row.forced is not None for row in rows):
+        raise UserError(
+            "--beam and --keep_rows do not go together here: the order of this model's values has "
+            "kept ones behind those that are drawn"
+        )
     max_new_tokens = _most(request, kind, rows, context, positions)
     rows = [row for row in rows for _ in range(request.samples)]
     if kind != TEXT:
         of_rows = f" for each of {len(rows):,} rows" if len(rows) > 1 else ""
-        print(f"drawing up to {max_new_tokens:,} tokens{of_rows}", file=sys.stderr)
+        doing = "drawing" if request.beam is None else "searching"
+        print(f"{doing} up to {max_new_tokens:,} tokens{of_rows}", file=sys.stderr)
     output = _output(task, kind, request)
     is_text_shown = isinstance(output, TextOutput) and sys.stdout.isatty()
-    progress = GenerationProgress(len(rows) * max_new_tokens, not is_text_shown)
+    progress = GenerationProgress(
+        len(rows) * max_new_tokens,
+        # A search tells its text when it is found.
+        is_shown=request.beam is not None or not is_text_shown,
+        verb="drew" if request.beam is None else "searched",
+    )
     with output:
         with progress:
             batches.draw(

@@ -10,8 +10,8 @@ from pipelines.generation.text_stream import TextStream
 class TextOutput(Output):
     """Prompts and their continuations, one below the other.
 
-    Of each batch the first one appears as it is written. What has been written when Ctrl-C comes
-    stays, in the file as well.
+    Of each batch the first one appears as it is written, unless it is searched for. What has been
+    written when Ctrl-C comes stays, in the file as well.
 
     Args:
         decode: function of a list of ids that returns their text; see `TextStream`.
@@ -47,8 +47,10 @@ class TextOutput(Output):
             self._write(self._stream.add(drawn[:1]))
 
     def add(self, batch):
-        self._end_row()
-        for drawn in batch[1:]:
+        if self._stream is not None:  # as it was drawn; a search tells nothing before its end
+            self._end_row()
+            batch = batch[1:]
+        for drawn in batch:
             self._begin_row(drawn.row, drawn.seed)
             self._write(self._stream.add(drawn.continuation))
             self._end_row()
@@ -56,7 +58,8 @@ class TextOutput(Output):
     def _begin_row(self, row, seed):
         self._number += 1
         if self._num_rows > 1:
-            self._write(f"--- {self._number} of {self._num_rows}, seed {seed} ---\n")
+            of_seed = "" if seed is None else f", seed {seed}"
+            self._write(f"--- {self._number} of {self._num_rows}{of_seed} ---\n")
         self._stream = TextStream(self._decode)
         self._write(self._stream.add(row.token_ids))
 

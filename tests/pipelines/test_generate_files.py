@@ -97,6 +97,27 @@ def test_an_image_has_no_more_values(folder, capsys):
     assert f"--max_new_tokens can be at most {VALUES}, got {VALUES + 1}" in line
 
 
+def test_images_and_music_can_be_searched(folder, capsys):
+    likeliest = draw(folder, "--beam=2")
+    assert likeliest.shape == (SIZE, SIZE, 3) and (likeliest == draw(folder, "--beam=2")).all()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"searching up to {VALUES} tokens"
+    assert lines[1].startswith(f"searched {VALUES} tokens in ")
+    flags = [f"--model_dir={folder / 'music'}", f"--output={folder / 'searched.mid'}", "--beam=3"]
+    assert runs.call(generate.main, *flags, "--max_new_tokens=9") == 0
+    assert midi_files.read(folder / "searched.mid") is not None
+
+
+def test_a_search_has_no_place_for_what_is_given_behind_what_is_drawn(folder, capsys):
+    path = folder / "raw-images/train/3.png"
+    flags = [f"--output={folder / 'x.png'}", f"--prompt={path}", "--keep_rows=2", "--beam=2"]
+    line = runs.refusal(capsys, generate.main, f"--model_dir={folder / 'rgb'}", *flags)
+    assert "--beam and --keep_rows do not go together here: the order of this model" in line
+    given = np.asarray(Image.open(path))
+    image = draw(folder, f"--prompt={path}", "--keep_rows=2", "--beam=2")
+    assert (image[:2] == given[:2]).all()
+
+
 @pytest.mark.parametrize("name", ["images", "rgb", "own"])
 @pytest.mark.parametrize("rows", [1, SIZE - 1])
 def test_the_rest_of_an_image_is_drawn_whatever_its_order(folder, name, rows):

@@ -136,6 +136,21 @@ def test_refusals(message, arguments):
         BeamSearch(**arguments)
 
 
+def test_every_step_of_all_beams_is_told(model):
+    """Three of each row, side by side; and it changes nothing."""
+
+    def on_step(lengths, drawn):
+        told.append((tuple(lengths.shape), tuple(drawn.shape)))
+        return lengths
+
+    told = []
+    watched = model.generate(PROMPTS, NEW, BeamSearch(3), masks=Letters(), on_step=on_step)
+    plain = model.generate(PROMPTS, NEW, BeamSearch(3), masks=Letters())
+    assert told and set(told) == {((9,), (9,))}
+    for name in plain:
+        np.testing.assert_array_equal(watched[name], plain[name])
+
+
 @pytest.mark.parametrize("name, value", [("slide", 3), ("forced", np.ones((3, 2), int))])
 def test_what_cannot_be_had_with_it(model, name, value):
     with pytest.raises(ValueError, match=f"`{name}` cannot be had with a BeamSearch"):

@@ -39,6 +39,14 @@ def test_a_line_every_five_seconds_and_one_at_the_end(capsys):
     assert lines[-1] == f"drew 41 tokens in 20.0 s (2.0 tokens/s){END}"
 
 
+def test_a_search_says_that_it_searches(capsys):
+    with GenerationProgress(4, verb="searched") as progress:
+        progress.begin(3, 1, 4)
+        progress.end_batch()
+    progress.end()
+    assert capsys.readouterr().err.startswith("searched 0 tokens in 0.0 s; before them, ")
+
+
 @pytest.mark.parametrize(("seconds", "is_shown"), [(0.1, True), (0.5, False)])
 def test_only_the_end_of_what_is_quick_or_shown_otherwise(capsys, seconds, is_shown):
     draw(seconds, is_shown=is_shown)

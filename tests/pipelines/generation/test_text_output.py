@@ -90,3 +90,12 @@ def test_who_asked_for_a_file_gets_all_of_it_though_nobody_reads_on(monkeypatch,
     with pytest.raises(BrokenPipeError), TextOutput(byte_codec.decode, 1) as output:
         list(steps(output, row))
         pytest.fail("it went on")
+
+
+def test_what_is_searched_for_appears_when_it_is_found(capsys):
+    batch = [drawn("a", "bb", None), drawn("c", "d", None)]
+    with TextOutput(byte_codec.decode, 2) as output:
+        output.begin(batch[0].row, None)
+        assert capsys.readouterr().out == ""
+        output.add(batch)
+    assert capsys.readouterr().out == "--- 1 of 2 ---\nabb\n--- 2 of 2 ---\ncd\n"
