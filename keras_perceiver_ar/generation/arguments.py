@@ -100,8 +100,7 @@ def read_positions(positions, longest, room):
             f"{longest} events. "
             f"Received: shape {positions.shape}"
         )
-    padding = [(0, 0), (0, max(room - positions.shape[1], 0))] + [(0, 0)] * (positions.ndim - 2)
-    return np.pad(positions, padding)[:, :room]
+    return _fit(positions, room)
 
 
 def read_forced(forced, batch, room, vocab_size):
@@ -129,8 +128,13 @@ def read_forced(forced, batch, room, vocab_size):
     wrong = forced[(forced < 0) | (forced >= vocab_size)]
     if wrong.size:
         raise ValueError(f"`forced` must lie in 0 … {vocab_size - 1}. Received: {wrong[0]}")
-    padding = ((0, 0), (0, max(room - forced.shape[1], 0)))
-    return np.pad(forced.astype("int32"), padding)[:, :room]
+    return _fit(forced.astype("int32"), room)
+
+
+def _fit(rows, room):
+    """Rows (B, S, …) with zeros behind them, or cut off: (B, room, …)."""
+    padding = [(0, 0), (0, max(room - rows.shape[1], 0))] + [(0, 0)] * (rows.ndim - 2)
+    return np.pad(rows, padding)[:, :room]
 
 
 def read_masks(masks):
