@@ -27,6 +27,7 @@ class GenerationProgress:
         self._verb = verb
         self._total, self._is_shown, self._interval, self._clock = total, is_shown, interval, clock
         self._drawn = self._past = self._after_first = self._prompt_tokens = 0
+        self._said = None
         self._compiling = self._reading = self._drawing = 0.0
         console = rich.console.Console(stderr=True)
         self._is_bar = is_shown and console.is_terminal
@@ -65,7 +66,7 @@ class GenerationProgress:
         if self._last is None:  # what came before the first token is compiling and reading
             self._compiling += max(began - self._handed, 0.0)
             self._reading += now - began
-            self._said = now
+            self._said = self._said or now  # batches may be shorter than the time between two lines
         else:
             self._after_first += number
             self._drawing += now - self._last

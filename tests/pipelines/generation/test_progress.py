@@ -39,6 +39,19 @@ def test_a_line_every_five_seconds_and_one_at_the_end(capsys):
     assert lines[-1] == f"drew 41 tokens in 20.0 s (2.0 tokens/s){END}"
 
 
+def test_lines_come_of_batches_that_are_shorter_than_the_time_between_them(capsys):
+    clock = Clock()
+    with GenerationProgress(80, clock=clock) as progress:
+        for _ in range(20):
+            progress.begin(1, 1, 4)
+            for _ in range(4):
+                progress.see(None, np.array([9]), clock.now)
+                clock.now += 0.5
+            progress.end_batch()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in lines] == ["11", "21", "31", "41", "51", "61", "71"]
+
+
 def test_a_search_says_that_it_searches(capsys):
     with GenerationProgress(4, verb="searched") as progress:
         progress.begin(3, 1, 4)
