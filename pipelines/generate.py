@@ -3,7 +3,7 @@
 from pipelines import command_line, sampling_flags
 from pipelines.errors import UserError
 from pipelines.generation import early_checks, prompt_files
-from pipelines.generation.request import MOST_BEAMS, Request
+from pipelines.generation.request import MOST_BEAMS, MOST_NEW_TOKENS, MOST_SAMPLES, Request
 
 
 def main(arguments=None):
@@ -76,13 +76,13 @@ def _add_prompt(flags):
 def _add_drawing(flags):
     flags.add_argument(
         "--max_new_tokens",
-        type=int,
+        type=command_line.at_least(1, MOST_NEW_TOKENS),
         help="bytes or pieces of text, by default 256; colour values, by default the whole image; "
         "events of music; by default never more than the context has room for",
     )
     flags.add_argument(
         "--samples",
-        type=command_line.at_least(1),
+        type=command_line.at_least(1, MOST_SAMPLES),
         default=1,
         help="how often to continue each prompt; the first has the seed, the next ones those after",
     )

@@ -71,6 +71,11 @@ def _of_json(line, name):
     text = value.get("prompt") if isinstance(value, dict) else value
     if not isinstance(text, str):
         raise UserError(f'{name} must be a string, or an object with one under "prompt"')
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = text[error.start].encode("unicode_escape").decode()
+        raise UserError(f"{name} holds {half}, half a surrogate pair: write both") from error
     return text
 
 

@@ -10,8 +10,9 @@ TEXT, IMAGE, MUSIC = "text", "image", "music"
 # What an output of each kind may be called. Text may have any other name as well.
 SUFFIXES = {IMAGE: (".png",), MUSIC: (".mid", ".wav")}
 JSON_LINES = ".jsonl"
-# A width above this is a slip: each beam takes the memory of a row.
-MOST_BEAMS = 1024
+# What is above these is a slip, and would fill the memory: with places for tokens, with rows that
+# wait, with beams, each of which takes what a row takes.
+MOST_NEW_TOKENS, MOST_SAMPLES, MOST_BEAMS = 10**7, 10**6, 1024
 _NO_TEXT = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".mid", ".midi", ".wav", ".mp3")
 
 
@@ -101,6 +102,10 @@ class Request:
         if kind != TEXT and not output.endswith(SUFFIXES[kind]):
             wanted = " or ".join(f"FILE{suffix}" for suffix in SUFFIXES[kind])
             raise UserError(f"what this run generates is no text: give --output={wanted}")
+        if kind == TEXT and "://" in output:
+            raise UserError(f"text is written to local files alone, got {output!r}: copy it there")
+        if os.path.isdir(output):
+            raise UserError(f"cannot write {output!r}: it is a folder")
         folder = os.path.dirname(output)
         if folder and "://" not in output and not os.path.isdir(folder):
             raise UserError(f"cannot write {output!r}: there is no folder {folder!r}")

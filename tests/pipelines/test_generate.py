@@ -199,11 +199,15 @@ finally:
         (["--output=a.png"], "what this run generates is text: give --output=FILE.txt"),
         (["--output=none/a.txt"], "cannot write 'none/a.txt': there is no folder 'none'"),
         (["--keep_rows=3"], "--keep_rows is for images"),
-        (["--samples=0"], "--samples: must be an integer ≥ 1, got '0'"),
+        (["--samples=0"], "--samples: must be an integer ≥ 1 and ≤ 1000000, got '0'"),
+        ([f"--samples={10**14}"], "--samples: must be an integer ≥ 1 and ≤ 1000000, got '1000"),
+        (["--slide", f"--max_new_tokens={10**10}"], "--max_new_tokens: must be an integer ≥ 1"),
+        (["--prompts_file=half.jsonl"], r"line 1 of half.jsonl holds \ud800, half a surrogate"),
     ],
 )
 def test_bad_input_is_refused_at_once(text_run, tmp_path, flags, message):
     (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "half.jsonl").write_text(r'"a\ud800"')
     (tmp_path / "latin.txt").write_bytes(b"a\xe9")
     (tmp_path / "lines.txt").write_text("a\n" + "a" * 40 + "\n")
     command = [sys.executable, "-c", WITHOUT_TENSORFLOW, f"--model_dir={text_run[0]}", *flags]

@@ -37,6 +37,8 @@ def test_what_goes_together(kind, settings):
             {"output": "/no/such/a.txt"},
             "cannot write '/no/such/a.txt': there is no folder '/no/such'",
         ),
+        (TEXT, {"output": "/"}, "cannot write '/': it is a folder"),
+        (TEXT, {"output": "gs://a/b.txt"}, "is written to local files alone, got 'gs://a/b.txt'"),
         (IMAGE, {}, "is no text: give --output=FILE.png$"),
         (IMAGE, {"output": "a.jpg"}, "give --output=FILE.png$"),
         (IMAGE, {"output": "a.png", "keep_rows": 2}, "--prompt=IMAGE.png and --keep_rows=ROWS"),
