@@ -23,6 +23,10 @@ _HALF = 0  # --slide without a number; argparse would read a word as one
 _GIN_TRACE = "\n  In call to configurable"
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where a command ends at it as it does at Ctrl-C."""
+
+
 def parser(command, description):
     """An argument parser that answers a wrong flag with one line and exit status 2."""
     return _Parser(
@@ -119,8 +123,8 @@ def run(main):
     """Runs a command and ends the process.
 
     Exit status 0 means that the work was done. Bad input is one line on standard error and status
-    2; what failed outside of the program is one line and status 1; Ctrl-C is one line and the
-    shell's status for it; a reader that went away is that alone.
+    2; what failed outside of the program is one line and status 1; Ctrl-C, and `Terminated`, is one
+    line and the shell's status for it; a reader that went away is that alone.
 
     Args:
         main: function without arguments. Returns an exit status or None, which is 0.
@@ -133,6 +137,9 @@ def run(main):
             status = main() or 0
             sys.stdout.flush()
         sys.exit(status)
+    except Terminated:
+        print("terminated", file=sys.stderr)
+        sys.exit(128 + signal.SIGTERM)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)

@@ -61,39 +61,42 @@ def draw(
 
     Raises:
         UserError: what `generate` refuses.
+        KeyboardInterrupt: at Ctrl-C, and at SIGTERM as `Terminated`.
     """
     size = math.ceil(len(rows) / math.ceil(len(rows) / batch_size))
     is_search = isinstance(sampler, BeamSearch)
     watch = StepWatch(
         *([_of_beams(progress.see, sampler)] if is_search else [progress.see, output.see])
     )
-    for first in range(0, len(rows), size):
-        batch = rows[first : first + size]
-        seeds = [seed + number for number in range(first, first + size)]
-        inputs, forced = _inputs(batch + batch[-1:] * (size - len(batch)), positions)
-        lengths = inputs["lengths"]
-        prompt_tokens = int(lengths[: len(batch)].sum())
-        progress.begin(prompt_tokens, len(batch), len(batch) * max_new_tokens)
-        seeds_told = [None] * size if is_search else seeds
-        output.begin(batch[0], seeds_told[0])
-        with user_errors(ValueError), watch:
-            result = model.generate(
-                inputs,
-                max_new_tokens,
-                sampler,
-                seed=seeds,
-                forced=forced,
-                on_step=watch.on_step,
-                **options,
-            )
-        done = []
-        for index, row in enumerate(batch):
-            new = slice(lengths[index], result["lengths"][index])
-            continuation = result["token_ids"][index, new]
-            log_probs = result["log_probs"][index, : len(continuation)]
-            done.append(Drawn(row, seeds_told[index], continuation, log_probs))
-        progress.end_batch()
-        output.add(done)
+    with watch:
+        for first in range(0, len(rows), size):
+            batch = rows[first : first + size]
+            seeds = [seed + number for number in range(first, first + size)]
+            inputs, forced = _inputs(batch + batch[-1:] * (size - len(batch)), positions)
+            lengths = inputs["lengths"]
+            prompt_tokens = int(lengths[: len(batch)].sum())
+            progress.begin(prompt_tokens, len(batch), len(batch) * max_new_tokens)
+            seeds_told = [None] * size if is_search else seeds
+            output.begin(batch[0], seeds_told[0])
+            with user_errors(ValueError):
+                result = model.generate(
+                    inputs,
+                    max_new_tokens,
+                    sampler,
+                    seed=seeds,
+                    forced=forced,
+                    on_step=watch.on_step,
+                    **options,
+                )
+            done = []
+            for index, row in enumerate(batch):
+                new = slice(lengths[index], result["lengths"][index])
+                continuation = result["token_ids"][index, new]
+                log_probs = result["log_probs"][index, : len(continuation)]
+                done.append(Drawn(row, seeds_told[index], continuation, log_probs))
+            progress.end_batch()
+            with watch.held():
+                output.add(done)
 
 
 def _of_beams(see, beams):

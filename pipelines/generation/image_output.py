@@ -9,7 +9,7 @@ from pipelines.generation.output import Output
 
 
 class ImageOutput(Output):
-    """A PNG file of one image, or of several side by side.
+    """A PNG file of one image, or of several side by side; of those that are done at a signal.
 
     Args:
         task: `ShardsTask` of images.
@@ -21,7 +21,8 @@ class ImageOutput(Output):
         self._rows = []
 
     def __exit__(self, kind, error, trace):
-        if error is not None:
+        self.say_cut(error, len(self._rows), "image")
+        if not self._rows or not (error is None or isinstance(error, KeyboardInterrupt)):
             return
         values, drawn = len(self._task.positions) - 1, [len(row) - 1 for row in self._rows]
         if min(drawn) < values:

@@ -22,9 +22,10 @@ class JsonOutput(Output):
 
     def __init__(self, decode, path):
         self._decode, self._path = decode, path
-        self._mode = "w"
+        self._mode, self._count = "w", 0
 
     def __exit__(self, kind, error, trace):
+        self.say_cut(error, self._count, "line")
         if error is None:
             print(f"wrote {self._path}")
 
@@ -33,6 +34,7 @@ class JsonOutput(Output):
         with user_errors(OSError), pathlib.Path(self._path).open(self._mode, encoding="utf-8") as f:
             f.write("".join(f"{line}\n" for line in lines))
         self._mode = "a"
+        self._count += len(lines)
 
     def _describe(self, drawn):
         stream = TextStream(self._decode)

@@ -27,6 +27,9 @@ class MusicOutput(Output):
             sound_files.check_library()
             piano_roll.check_library()
 
+    def __exit__(self, kind, error, trace):
+        self.say_cut(error, self._number, "performance")
+
     def add(self, batch):
         for drawn in batch:
             self._number += 1

@@ -11,7 +11,7 @@ class TextOutput(Output):
     """Prompts and their continuations, one below the other.
 
     Of each batch the first one appears as it is written, unless it is searched for. What has been
-    written when Ctrl-C comes stays, in the file as well.
+    written when Ctrl-C or SIGTERM comes stays, in the file as well.
 
     Args:
         decode: function of a list of ids that returns their text; see `TextStream`.

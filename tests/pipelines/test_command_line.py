@@ -81,14 +81,18 @@ def test_a_prompt_comes_from_one_place(capsys):
     assert "--prompt_file" in runs.refusal(capsys, generate.main, *flags)
 
 
-def test_ctrl_c_is_one_line_and_the_status_of_the_shell(capsys):
+@pytest.mark.parametrize(
+    ("kind", "status", "line"),
+    [(KeyboardInterrupt, 130, "interrupted\n"), (command_line.Terminated, 143, "terminated\n")],
+)
+def test_a_signal_is_one_line_and_the_status_of_the_shell(capsys, kind, status, line):
     def main():
-        raise KeyboardInterrupt
+        raise kind
 
     with pytest.raises(SystemExit) as ended:
         command_line.run(main)
-    assert ended.value.code == 130
-    assert capsys.readouterr().err == "interrupted\n"
+    assert ended.value.code == status
+    assert capsys.readouterr().err == line
 
 
 def run_apart(code, **options):

@@ -7,6 +7,7 @@ import time
 import pytest
 import tensorflow as tf
 
+from pipelines.command_line import Terminated
 from pipelines.generation.step_watch import StepWatch
 
 
@@ -46,33 +47,59 @@ def test_what_a_watcher_raises_ends_the_loop_as_itself():
     assert seen == [1, 2, 3]
 
 
-def test_ctrl_c_does_not_wait_for_the_last_token():
+SIGNALS = [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
+
+
+@pytest.mark.parametrize(("number", "kind"), SIGNALS)
+def test_a_signal_does_not_wait_for_the_last_token(number, kind):
     seen = []
 
     def see(lengths, drawn, began):
         seen.append(drawn[0])
         if drawn[0] == 3:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
-    with pytest.raises(KeyboardInterrupt), StepWatch(see) as watch:
+    with pytest.raises(kind) as raised, StepWatch(see) as watch:
         loop(watch, 10**7)
+    assert raised.type is kind
     assert 3 <= len(seen) < 10**6
 
 
-def test_ctrl_c_before_the_loop_acts_at_once():
-    with pytest.raises(KeyboardInterrupt), StepWatch():
-        signal.raise_signal(signal.SIGINT)
+@pytest.mark.parametrize(("number", "kind"), SIGNALS)
+def test_a_signal_before_the_loop_acts_at_once(number, kind):
+    with pytest.raises(kind), StepWatch():
+        signal.raise_signal(number)
         pytest.fail("it waited")
 
 
-def test_ctrl_c_that_is_ignored_stays_ignored():
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+@pytest.mark.parametrize(("number", "kind"), SIGNALS)
+def test_a_signal_waits_until_what_is_written_is_whole(number, kind):
+    done = []
+    with pytest.raises(kind), StepWatch() as watch:
+        with watch.held():
+            signal.raise_signal(number)
+            done.append("written")
+        done.append("went on")
+    assert done == ["written"]
+
+
+@pytest.mark.parametrize(("number", "kind"), SIGNALS)
+def test_a_second_signal_waits_for_nothing(number, kind):
+    with pytest.raises(kind), StepWatch() as watch, watch.held():
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+        pytest.fail("it waited")
+
+
+@pytest.mark.parametrize("number", [number for number, _ in SIGNALS])
+def test_a_signal_that_is_ignored_stays_ignored(number):
+    handler = signal.signal(number, signal.SIG_IGN)
     try:
-        with StepWatch(lambda *step: signal.raise_signal(signal.SIGINT)) as watch:
+        with StepWatch(lambda *step: signal.raise_signal(number)) as watch:
             assert loop(watch, 5).numpy().tolist() == [10]
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        assert signal.getsignal(number) == signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.signal(number, handler)
 
 
 def test_an_error_of_tensorflow_stays_what_it_is():
@@ -81,8 +108,10 @@ def test_an_error_of_tensorflow_stays_what_it_is():
 
 
 def test_signals_are_handled_as_before_behind_it():
-    handler, before = signal.getsignal(signal.SIGINT), signal.set_wakeup_fd(-1)
+    handlers = [signal.getsignal(number) for number, _ in SIGNALS]
+    before = signal.set_wakeup_fd(-1)
     with StepWatch():
-        assert signal.getsignal(signal.SIGINT) != handler
+        for (number, _), handler in zip(SIGNALS, handlers):
+            assert signal.getsignal(number) != handler
     assert signal.set_wakeup_fd(before) == -1
-    assert signal.getsignal(signal.SIGINT) == handler
+    assert [signal.getsignal(number) for number, _ in SIGNALS] == handlers
