@@ -26,17 +26,18 @@ _FLAGS = {
 SAMPLER = tuple(name for name in _FLAGS if name != _SEED)
 
 
-def add(flags, names=tuple(_FLAGS)):
+def add(flags, names=tuple(_FLAGS), note=""):
     """Adds flags to a parser.
 
     Args:
         flags: argparse.ArgumentParser.
-        names: sequence of str. Of the flags.
+        names: iterable of str. Of the flags.
+        note: str. What to say of each before the rest.
     """
     for name in names:
         kind, default, what = _FLAGS[name]
         # No default of the parser: who was given nothing could not be told from who was given it.
-        what = f"{what} (default: {default})"
+        what = f"{note}{what} (default: {default})"
         flags.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, help=what)
 
 

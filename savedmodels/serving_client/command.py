@@ -6,11 +6,13 @@ import os
 # gRPC reads this when it is imported, which is later: what fails is told in one line.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-from pipelines import command_line
+from pipelines import command_line, sampling_flags
 from pipelines.errors import RunError, UserError
 from savedmodels.serving_client.client import Client
 from savedmodels.serving_client.inputs import OFF
 from savedmodels.serving_client.serving_error import ServingError
+
+_SAMPLING = ("temperature", "top_p", "seed")  # what every signature takes
 
 
 def main(arguments=None):
@@ -37,20 +39,8 @@ def main(arguments=None):
         default=256,
         help="bytes or pieces of words",
     )
-    flags.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
-    flags.add_argument("--top_p", type=float, default=0.95, help="1 draws from all tokens")
-    of_export = "of a model exported with --sampling; "
-    flags.add_argument("--top_k", type=int, help=of_export + "likeliest tokens, 0 is all")
-    flags.add_argument(
-        "--min_p", type=float, help=of_export + "least share of the likeliest, 0 is all"
-    )
-    flags.add_argument("--typical_p", type=float, help=of_export + "as of Sampler, 1 is all")
-    flags.add_argument(
-        "--repetition_penalty", type=float, help=of_export + "above 1 for less of what is there"
-    )
-    flags.add_argument(
-        "--seed", type=int, default=0, help="the same one draws the same; another, something else"
-    )
+    sampling_flags.add(flags, _SAMPLING)
+    sampling_flags.add(flags, OFF, "of a model exported with --sampling: ")
     flags.add_argument("--stream", action="store_true", help="print the text as it arrives")
     flags.add_argument(
         "--tokens_at_a_time",
@@ -112,12 +102,10 @@ def _show_status(client):
 
 
 def _generate(client, flags):
+    given = sampling_flags.given(flags)
     sampling = {
         "max_new_tokens": flags.max_new_tokens,
-        "seed": flags.seed,
-        "temperature": flags.temperature,
-        "top_p": flags.top_p,
-        **{name: getattr(flags, name) for name in OFF},
+        **sampling_flags.read(flags, [*_SAMPLING, *(name for name in OFF if name in given)]),
     }
     if not flags.stream:
         print(flags.prompt + client.generate_text(flags.prompt, **sampling)["text"][0])

@@ -1,9 +1,12 @@
 import inspect
+import subprocess
+import sys
 
 import pytest
 
 from keras_perceiver_ar.generation import Sampler
 from pipelines import command_line, sampling_flags
+from tests.pipelines import runs
 
 
 def parse(*arguments, **options):
@@ -39,3 +42,14 @@ def test_a_command_may_have_a_part_of_them(capsys):
     with pytest.raises(SystemExit):
         parse("--help")
     assert "likeliest tokens; 0 is all (default: 0)" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("module", ["pipelines.generate", "savedmodels.serving_client.command"])
+def test_the_commands_that_have_them_begin_without_heavy_libraries(module):
+    code = (
+        f"import sys, {module}; print(sorted({{'tensorflow', 'keras', 'gin'}} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=runs.ROOT, capture_output=True, text=True
+    )
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
