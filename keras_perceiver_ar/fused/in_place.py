@@ -31,7 +31,7 @@ def write(buffer, start, values):
     Returns:
         The buffer with `buffer[:, start : start + n] = values`.
     """
-    if keras.backend.backend() != "tensorflow" or _xla_compiles():
+    if keras.backend.backend() != "tensorflow" or is_for_xla():
         place = (0, start, *[0] * (len(buffer.shape) - 2))
         if is_jax_cpu():
             # A loop of one round, which XLA cannot know. It would fuse the bare update with each
@@ -52,5 +52,8 @@ def write(buffer, start, values):
     )
 
 
-def _xla_compiles():
+def is_for_xla():
+    """Whether TensorFlow traces what XLA is to compile."""
+    if keras.backend.backend() != "tensorflow":
+        return False
     return GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
