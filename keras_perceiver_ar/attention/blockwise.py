@@ -9,14 +9,12 @@ from keras import ops
 
 from keras_perceiver_ar import randomness
 from keras_perceiver_ar.attention.dense import MASKED_SCORE, dense_attention, masked_scores
+from keras_perceiver_ar.fused import in_place
 from keras_perceiver_ar.masks import StepMask
 
 BLOCK = 512
 # Below every score that is a number, MASKED_SCORE too.
 LEAST = -3e38
-# Blocks whose gradients are held in one buffer. TensorFlow copies the whole buffer for every block
-# that is written to it (tensor_scatter_nd_update on a CPU); those of its loops it fills in place.
-GROUP = 16
 
 
 def blockwise_attention(query, key, value, mask, block=None, dropout=0.0, seed=None):
@@ -24,7 +22,7 @@ def blockwise_attention(query, key, value, mask, block=None, dropout=0.0, seed=N
 
     Args:
         query: (B, N, H, D), scaled.
-        key: (B, M, H, D). M must be known.
+        key: (B, M, H, D). M ≥ 1, which TensorFlow may know at run time alone.
         value: (B, M, H, Dv).
         mask: `StepMask`, bool (B, N, M), or None.
         block: int or None. Keys in a block; the last one may hold fewer.
@@ -34,9 +32,10 @@ def blockwise_attention(query, key, value, mask, block=None, dropout=0.0, seed=N
     Returns:
         (B, N, H, Dv), dtype of `value`.
     """
-    num_keys = key.shape[1]
-    block = min(block or BLOCK, num_keys)
-    if block == num_keys and not dropout:
+    num_keys, block = ops.shape(key)[1], block or BLOCK
+    is_known = key.shape[1] is not None
+    block = min(block, num_keys) if is_known else ops.minimum(block, num_keys)
+    if is_known and block == num_keys and not dropout:
         return dense_attention(query, key, value, mask, dropout, seed)
     # Everything is an argument: JAX cannot rematerialise what closes over arrays made within.
     is_steps = isinstance(mask, StepMask)
@@ -72,10 +71,8 @@ class _Blocks:
     def __init__(self, num_keys, size, mask, dropout, seed):
         self.num_keys, self.size = num_keys, size
         self.count = -(-num_keys // size)
-        self.num_groups = -(-self.count // GROUP)
-        self.per_group = -(-self.count // self.num_groups)
-        # The ones past the last block hide all their keys.
-        self.num_blocks = self.num_groups * self.per_group
+        # Of an unknown number there may be.
+        self.some_are_shared = not isinstance(num_keys, int) or num_keys % size != 0
         self.mask, self.dropout, self.seed = mask, dropout, seed
 
     def _start(self, index):
@@ -87,6 +84,10 @@ class _Blocks:
             x, (0, start, *[0] * (len(x.shape) - 2)), (ops.shape(x)[0], self.size, *x.shape[2:])
         )
 
+    def _own(self, index):
+        """Bool (size,), whether a key is none of the block before."""
+        return self._start(index) + ops.arange(self.size, dtype="int32") >= index * self.size
+
     def _scores(self, query, key, index):
         """Scores of a block, and where they are those of keys that may be read."""
         mask = self.mask
@@ -96,9 +97,8 @@ class _Blocks:
             shape = (ops.shape(mask)[0], ops.shape(mask)[1], self.size)
             mask = ops.slice(mask, (0, 0, self._start(index)), shape)
         scores = masked_scores(query, self._take(key, index), mask)
-        if self.num_blocks * self.size != self.num_keys:
-            own = self._start(index) + ops.arange(self.size, dtype="int32") >= index * self.size
-            scores = ops.where(own, scores, -float("inf"))
+        if self.some_are_shared:
+            scores = ops.where(self._own(index), scores, -float("inf"))
         return scores
 
     def _drop(self, weights, index):
@@ -114,8 +114,7 @@ class _Blocks:
 
         def add(index, state):
             top, denominator, numerator = state
-            # 0, but after the block before: TensorFlow would begin ten blocks at once.
-            index = index + ops.sum(ops.cast(denominator[:1, :1, :1] < 0, "int32"))
+            index = _after(index, denominator)
             scores = self._scores(query, key, index)
             highest = ops.maximum(top, ops.max(scores, axis=-1))
             weights = ops.exp(scores - highest[..., None])
@@ -144,19 +143,18 @@ class _Blocks:
         subtracted = ops.transpose(ops.sum(product, axis=-1), (0, 2, 1))[..., None]
 
         def write(buffer, index, part):
-            place, part = ops.reshape(index, (1, 1)), part[None]
-            if not key.shape[0]:  # TensorFlow refuses to write to an array without elements
-                some = ops.minimum(ops.shape(key)[0], 1)
-                place, part = place[:some], part[:some]
-            return ops.scatter_update(buffer, place, part)
+            if self.some_are_shared:  # with the block before, which has written them
+                own = self._own(index)[:, None, None]
+                part = ops.where(own, part, self._take(buffer, index))
+            return in_place.write(buffer, self._start(index), part)
 
         # In 16 bits dP is rounded, and Σ P · dP is not quite what is subtracted: the rest, times
         # the mean of the keys, can be the larger part of a query's gradient.
         narrow = keras.backend.standardize_dtype(query.dtype) != "float32"
 
-        def add(index, first, state):
+        def add(block, state):
             query_gradient, key_gradient, value_gradient, *correction = state
-            block = first + index
+            block = _after(block, query_gradient)
             key_block = self._take(key, block)
             scores = self._scores(query, key, block)
             weights = ops.exp(scores - top[..., None]) / denominator[..., None]
@@ -177,46 +175,27 @@ class _Blocks:
             of_query = ops.einsum("bhnm,bmhd->bnhd", change, key_block)
             return (
                 query_gradient + ops.cast(of_query, "float32"),
-                write(key_gradient, index, of_keys),
-                write(value_gradient, index, of_values),
+                write(key_gradient, block, of_keys),
+                write(value_gradient, block, of_values),
                 *correction,
             )
 
-        def add_group(state, number):
-            first = number * self.per_group
-            state = ops.fori_loop(
-                0, self.per_group, lambda index, state: add(index, first, state), state
-            )
-            return state, state  # Keras wants to collect what is carried
-
-        shape = (self.per_group, ops.shape(key)[0], self.size, key.shape[2])
-        state = (
-            ops.zeros(ops.shape(query), "float32"),
-            ops.zeros((*shape, key.shape[-1]), key.dtype),
-            ops.zeros((*shape, value.shape[-1]), value.dtype),
+        state = tuple(
+            ops.zeros(ops.shape(x), dtype)
+            for x, dtype in ((query, "float32"), (key, key.dtype), (value, value.dtype))
         )
         if narrow:
             state = (*state, ops.zeros_like(top), ops.zeros(ops.shape(query), "float32"))
-        groups = ops.arange(self.num_groups, dtype="int32")
-        (query_gradient, _, _, *correction), (_, *parts) = ops.scan(add_group, state, groups)
+        query_gradient, key_gradient, value_gradient, *correction = ops.fori_loop(
+            0, self.count, add, state
+        )
         if narrow:
             left, mean_key = correction
             query_gradient = query_gradient - ops.swapaxes(left, 1, 2)[..., None] * mean_key
-        query_gradient = ops.cast(query_gradient, query.dtype)
-        return query_gradient, *(self._join(part) for part in parts[:2])
+        return ops.cast(query_gradient, query.dtype), key_gradient, value_gradient
 
-    def _join(self, parts):
-        """(groups, blocks, B, size, H, D) → (B, M, H, D)."""
-        parts = ops.reshape(parts, (self.num_blocks, -1, *parts.shape[3:]))
-        if parts.shape[1] != 1:  # one row alone is in order already
-            parts = ops.swapaxes(parts, 0, 1)
-        joined = ops.reshape(parts, (-1, self.num_blocks * self.size, *parts.shape[3:]))
-        whole, rest = divmod(self.num_keys, self.size)
-        if self.num_keys == self.num_blocks * self.size:
-            return joined
-        if not rest:
-            return joined[:, : self.num_keys]
-        end = (whole + 1) * self.size
-        return ops.concatenate(
-            [joined[:, : whole * self.size], joined[:, end - rest : end]], axis=1
-        )
+
+def _after(index, x):
+    """The index, once there is x, (…) float: TensorFlow would begin ten blocks at once."""
+    some = x[(slice(1),) * len(x.shape)]
+    return index + ops.sum(ops.cast(some * some < 0, "int32"))

@@ -11,6 +11,7 @@ from keras_perceiver_ar.attention.dense import dense_attention
 from keras_perceiver_ar.attention.few_queries import few_queries_attention, reads_in_place
 from keras_perceiver_ar.attention.route import AttentionRoute
 from keras_perceiver_ar.fused import attention as fused
+from keras_perceiver_ar.fused.in_place import is_for_xla
 from keras_perceiver_ar.masks import StepMask
 
 # Scores of one row of the batch, all heads: 128 MiB of float32. Of a row, so that the route, and
@@ -72,6 +73,8 @@ def dot_product_attention(query, key, value, mask=None, route=None, dropout=0.0,
                 rows.append(few_queries_attention(*parts, part))
             elif kind == "dense":
                 rows.append(dense_attention(*parts, part, dropout, own_seed))
+            elif kind == "what fits":
+                rows.append(_what_fits(*parts, part, dropout, own_seed))
             else:
                 rows.append(
                     blockwise_attention(*parts, part, route.key_chunk_size, dropout, own_seed)
@@ -109,13 +112,18 @@ def _whole(mask, query, key):
 
 
 def _choose(route, query, key, value, mask, dropout):
-    """One of "dense", "blockwise" and "fused"."""
-    num_keys = key.shape[1]
+    """One of "dense", "blockwise", "fused" and "what fits"."""
+    num_queries, num_keys = query.shape[1], key.shape[1]
+    if isinstance(key, keras.KerasTensor) and num_keys is None:
+        return "dense"  # nobody will know how many blocks there are
     if route.kind == "auto" and not route.get_sizes():
         if fused.obstacle(query, key, value, mask, dropout) is None:
             return "fused"
-        scores = (query.shape[1] or 1) * (num_keys or 1) * query.shape[2]
-        return "blockwise" if scores > MOST_DENSE_SCORES and num_keys else "dense"
+        if num_queries is None or num_keys is None:
+            # XLA makes no gradient of a choice whose ways differ in what they keep of the sizes.
+            return "dense" if is_for_xla() or reads_in_place(query, dropout) else "what fits"
+        fits = num_keys <= _most_dense_keys(num_queries, query.shape[2])
+        return "dense" if fits else "blockwise"
     if route.kind == "fused":
         obstacle = fused.obstacle(query, key, value, mask, dropout)
         if obstacle is not None:
@@ -125,8 +133,24 @@ def _choose(route, query, key, value, mask, dropout):
         return "fused"
     if route.kind == "auto":
         chunk = route.key_chunk_size
-        return "blockwise" if chunk and num_keys and chunk < num_keys else "dense"
-    return route.kind if num_keys else "dense"
+        return "blockwise" if chunk and (num_keys is None or chunk < num_keys) else "dense"
+    return route.kind
+
+
+def _most_dense_keys(num_queries, num_heads):
+    # So, and not as a product, it stays below 2³¹ where the sizes are tensors.
+    return MOST_DENSE_SCORES // (num_queries * num_heads)
+
+
+def _what_fits(query, key, value, mask, dropout, seed):
+    """The route that `auto` takes for these sizes, some of which are known at run time alone."""
+    arguments = (query, key, value, mask)
+    num_queries = ops.maximum(ops.shape(query)[1], 1)
+    return ops.cond(
+        ops.shape(key)[1] <= _most_dense_keys(num_queries, query.shape[2]),
+        lambda: dense_attention(*arguments, dropout, seed),
+        lambda: blockwise_attention(*arguments, None, dropout, seed),
+    )
 
 
 def _causal_chunk(query, key, mask):

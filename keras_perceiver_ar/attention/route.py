@@ -22,10 +22,10 @@ class AttentionRoute(Options):
         head_group_size: int or None. Heads that are computed together
             (`cross_attention_head_group_size`); None is all.
         query_chunk_size: int or None. Queries that are computed together
-            (`chunked_cross_query_size`); None is all. The last chunk may be shorter.
+            (`chunked_cross_query_size`); None is all. The last chunk may be shorter. An unknown
+            number of queries is not cut.
         key_chunk_size: int or None. Keys whose scores are held together (`chunked_cross_key_size`);
-            None leaves it to the route. The last chunk may be shorter. Rows of unknown width are
-            not cut.
+            None leaves it to the route. The last chunk may be shorter.
         kind: str. "dense" holds all scores. "blockwise" holds those of a chunk of keys, and
             computes them again in the backward pass: memory does not grow with N · M. "fused" is a
             kernel that never writes a score to memory (JAX on an NVIDIA GPU). "auto" takes the

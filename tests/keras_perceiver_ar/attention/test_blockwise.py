@@ -1,5 +1,7 @@
 """Blocks of keys give what all keys at once give, for any sizes, masks and rows."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -7,10 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_perceiver_ar import masks
-from keras_perceiver_ar.attention import AttentionRoute, dot_product_attention
+from keras_perceiver_ar.attention import AttentionRoute, dispatch, dot_product_attention
 from tests.keras_perceiver_ar.support import BACKEND, to_numpy, value_and_gradient
 
 DENSE = AttentionRoute(kind="dense")
+BLOCKS_OF_8 = AttentionRoute(key_chunk_size=8)
+on_tensorflow = pytest.mark.skipif(
+    BACKEND != "tensorflow", reason="JAX has no sizes that are known at run time alone"
+)
 
 
 def draw(seed, *shapes):
@@ -118,7 +124,86 @@ def test_gradients_in_bfloat16_where_keys_and_values_have_means():
     assert errors[0] < 2 * errors[1]
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX has no rows of unknown number")
+@functools.cache
+def of_unknown_width(kind, num_queries=3, jit_compile=False, route=BLOCKS_OF_8):
+    """Output and gradients as a function of query, key, value, steps and allowed (B, N, M)."""
+    import tensorflow as tf
+
+    def gradients(query, key, value, steps, allowed):
+        mask = {"steps": masks.cross_attention_mask(steps, tf.shape(key)[1]), "booleans": allowed}
+        with tf.GradientTape() as tape:
+            tape.watch((query, key, value))
+            output = dot_product_attention(query, key, value, mask.get(kind), route)
+            total = tf.reduce_sum(output * output)
+        return output, *tape.gradient(total, (query, key, value))
+
+    heads = [tf.TensorSpec((None, n, 2, 4)) for n in (num_queries, None, None)]
+    steps = tf.TensorSpec((None, num_queries), tf.int32)
+    allowed = tf.TensorSpec((None, num_queries, None), tf.bool)
+    return tf.function(gradients, input_signature=[*heads, steps, allowed], jit_compile=jit_compile)
+
+
+def assert_known_width_gives(function, kind, num_keys, rows=2, seed=0):
+    query, key, value = draw(seed, *[(rows, n, 2, 4) for n in (3, num_keys, num_keys)])
+    lengths = np.random.default_rng(seed).integers(0, num_keys, rows, "int32", endpoint=True)
+    steps = masks.latent_steps(lengths, 3)
+    mask = masks.cross_attention_mask(steps, num_keys)
+    allowed = to_numpy(mask.dense())
+    mask = {"steps": mask, "booleans": allowed}.get(kind)
+
+    def total(arrays):
+        return keras.ops.sum(keras.ops.square(dot_product_attention(*arrays, mask, DENSE)))
+
+    output, *gradients = function(query, key, value, steps, allowed)
+    wanted = to_numpy(dot_product_attention(query, key, value, mask, DENSE))
+    np.testing.assert_allclose(output, wanted, rtol=0, atol=1e-5)
+    wanted = [to_numpy(x) for x in value_and_gradient(total, [query, key, value])[1]]
+    # Where one key alone is read, that of the query is 0 but for rounding of what cancels.
+    most = max(np.abs(x).max() for x in wanted)
+    for gradient, other in zip(gradients, wanted, strict=True):
+        np.testing.assert_allclose(to_numpy(gradient), other, rtol=0, atol=1e-5 * most)
+
+
+@on_tensorflow
+@settings(max_examples=20, deadline=None)
+@given(
+    # Blocks of 8: fewer keys than one, one, one more, and 3 with 7 that are left.
+    num_keys=st.one_of(st.sampled_from([1, 7, 8, 9, 31]), st.integers(1, 60)),
+    function=st.sampled_from([("steps", 3), ("steps", None), ("booleans", 3), ("none", None)]),
+    rows=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+def test_of_unknown_width_blocks_equal_dense(num_keys, function, rows, seed):
+    assert_known_width_gives(of_unknown_width(*function), function[0], num_keys, rows, seed)
+
+
+@on_tensorflow
+@pytest.mark.parametrize("route", [None, BLOCKS_OF_8], ids=["auto", "blocks"])
+def test_of_unknown_width_xla_compiles_output_and_gradients(route):
+    assert_known_width_gives(of_unknown_width("steps", 3, True, route), "steps", 31)
+
+
+@on_tensorflow
+@pytest.mark.parametrize("num_queries", [10, None])
+def test_of_unknown_width_auto_chooses_as_of_a_known_one(num_queries, monkeypatch):
+    import tensorflow as tf
+
+    def answer(number):
+        return lambda query, key, value, *_: tf.fill(tf.shape(query), number)
+
+    monkeypatch.setattr(dispatch, "MOST_DENSE_SCORES", 450)  # 10 queries × 2 heads × 22 keys
+    monkeypatch.setattr(dispatch, "dense_attention", answer(0.0))
+    monkeypatch.setattr(dispatch, "blockwise_attention", answer(1.0))
+    specs = [tf.TensorSpec((None, n, 2, 4)) for n in (num_queries, None, None)]
+    unknown = tf.function(dot_product_attention, input_signature=specs)
+    for number, blocks in ((2, 0), (22, 0), (23, 1), (500, 1)):
+        for rows in (1, 3):  # whatever the size of the batch, or rounding would follow it
+            arrays = [tf.zeros((rows, n, 2, 4)) for n in (10, number, number)]
+            for attend in (unknown, dot_product_attention):
+                assert (attend(*arrays).numpy() == blocks).all()
+
+
+@on_tensorflow
 def test_a_replica_without_rows_gets_empty_gradients():
     import tensorflow as tf
 
