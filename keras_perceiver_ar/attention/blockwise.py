@@ -197,5 +197,7 @@ class _Blocks:
 
 def _after(index, x):
     """The index, once there is x, (…) float: TensorFlow would begin ten blocks at once."""
+    if keras.backend.backend() != "tensorflow" or in_place.is_for_xla():
+        return index
     some = x[(slice(1),) * len(x.shape)]
     return index + ops.sum(ops.cast(some * some < 0, "int32"))
