@@ -19,8 +19,33 @@ def read_integer(name, value, least=1):
         number = operator.index(value)
     except TypeError:
         number = None
-    if number is None or number < least:
+    if number is None or isinstance(value, bool) or number < least:
         raise ValueError(f"`{name}` must be an integer ≥ {least}. Received: {value!r}")
+    return number
+
+
+def read_size(name, size, word, most, of):
+    """A number of positions or events, as a Python integer.
+
+    Args:
+        name: str.
+        size: what was given, other than a word.
+        word: str. The words that there are instead.
+        most: int.
+        of: str. What the largest is counted by.
+
+    Raises:
+        ValueError: not an integer from 1 to `most`.
+    """
+    try:
+        number = 0 if isinstance(size, bool) else operator.index(size)
+    except TypeError:
+        number = 0
+    if not 1 <= number <= most:
+        raise ValueError(
+            f"`{name}` must be {word} or an integer from 1 to {most}, {of}. "
+            f"Received: {name}={size!r}"
+        )
     return number
 
 
@@ -32,7 +57,7 @@ def read_stop_ids(stop_ids, vocab_size):
     """
     listed = np.atleast_1d(np.asarray(list(stop_ids) if np.iterable(stop_ids) else stop_ids))
     is_integer = listed.size == 0 or np.issubdtype(listed.dtype, np.integer)
-    if not is_integer or np.any((listed < 1) | (listed >= vocab_size)):
+    if listed.ndim > 1 or not is_integer or np.any((listed < 1) | (listed >= vocab_size)):
         raise ValueError(
             f"`stop_ids` must be integers from 1 to {vocab_size - 1}. Received: {stop_ids!r}"
         )
@@ -43,7 +68,8 @@ def read_prompts(inputs, vocab_size):
     """Prompts and their lengths.
 
     Args:
-        inputs: dict of `token_ids` (B, M) and, optionally, `lengths` (B,).
+        inputs: dict of `token_ids` (B, M), or a list of rows as long as they are, and, optionally,
+            `lengths` (B,).
         vocab_size: int.
 
     Returns:
@@ -54,7 +80,7 @@ def read_prompts(inputs, vocab_size):
     """
     if inputs.get("token_ids") is None:
         raise ValueError(f"`inputs` must hold `token_ids`. Received: {sorted(inputs)}")
-    prompts = np.asarray(inputs["token_ids"])
+    prompts = _rectangle(inputs["token_ids"])
     is_integer = not prompts.size or np.issubdtype(prompts.dtype, np.integer)
     if prompts.ndim != 2 or not len(prompts) or not is_integer:
         raise ValueError(
@@ -78,11 +104,26 @@ def read_prompts(inputs, vocab_size):
     return prompts.astype("int32"), lengths.astype("int32")
 
 
-def read_positions(positions, longest, room):
+def _rectangle(rows):
+    """Rows as an array, with zeros behind those of a list that are shorter than others."""
+    if hasattr(rows, "to_list"):  # a ragged tensor of TensorFlow's
+        rows = rows.to_list()
+    if isinstance(rows, (list, tuple)) and all(map(np.iterable, rows)):
+        width = max(map(len, rows), default=0)
+        rows = [[*row, *(0,) * (width - len(row))] for row in rows]
+    try:
+        return np.asarray(rows)
+    except ValueError:  # of rows that are none
+        return np.asarray(rows, object)
+
+
+def read_positions(positions, batch, dimensions, longest, room):
     """Positions padded to the room of a program.
 
     Args:
-        positions: integers (B, S) or (B, S, P).
+        positions: integers (B, S) or (B, S, P), of 32 bits.
+        batch: int. B.
+        dimensions: int. P of the model.
         longest: int. Events of the longest row, what is generated included but for the last one,
             which nothing reads.
         room: int.
@@ -91,16 +132,29 @@ def read_positions(positions, longest, room):
         int32 (B, room) or (B, room, P).
 
     Raises:
-        ValueError: they do not cover `longest` events.
+        ValueError: another shape, no integers, or they do not cover `longest` events.
     """
-    positions = np.asarray(positions, "int32")
-    if positions.ndim not in (2, 3) or positions.shape[1] < longest:
+    positions = np.asarray(positions)
+    shape = positions.shape
+    trailing = ((), (1,)) if dimensions == 1 else ((dimensions,),)
+    is_integer = np.issubdtype(positions.dtype, np.integer)
+    if len(shape) < 2 or shape[0] != batch or shape[2:] not in trailing or not is_integer:
+        kind = "(B, S)" if dimensions == 1 else f"(B, S, {dimensions})"
+        raise ValueError(
+            f"`positions` must be integers of shape {kind}, a row for each of the {batch} prompts. "
+            f"Received: shape {shape}, dtype {positions.dtype}"
+        )
+    if shape[1] < longest:
         raise ValueError(
             f"`positions` must cover the prompt and all but the last token that is generated, "
             f"{longest} events. "
-            f"Received: shape {positions.shape}"
+            f"Received: shape {shape}"
         )
-    return _fit(positions, room)
+    limits = np.iinfo("int32")
+    wrong = positions[(positions < limits.min) | (positions > limits.max)]
+    if wrong.size:
+        raise ValueError(f"`positions` must fit in 32 bits. Received: {wrong[0]}")
+    return _fit(positions.astype("int32"), room)
 
 
 def read_forced(forced, batch, room, vocab_size):
@@ -143,7 +197,7 @@ def read_masks(masks):
     Raises:
         ValueError: something else, or a mask that cannot be told from another.
     """
-    masks = (masks,) if isinstance(masks, LogitMask) else tuple(masks)
+    masks = tuple(masks) if np.iterable(masks) else (masks,)
     for mask in masks:
         # Programs are kept by it.
         if not isinstance(mask, LogitMask) or not isinstance(mask, collections.abc.Hashable):

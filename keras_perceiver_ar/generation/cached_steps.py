@@ -9,7 +9,10 @@ from keras_perceiver_ar import masks
 from keras_perceiver_ar.fused import few_rows, in_place
 from keras_perceiver_ar.generation import cache as cache_lib
 from keras_perceiver_ar.generation import prompt_keys
+from keras_perceiver_ar.generation.arguments import read_size
 from keras_perceiver_ar.layers.latent_block import LatentBlock
+
+_OF = "the positions on which latents sit"  # most of a refill, and of a prefill
 
 
 class CachedSteps:
@@ -264,7 +267,7 @@ def refill_size(refill, num_positions):
     """
     if refill == "half":
         return max(num_positions // 2, 1)
-    return _read_size("refill", refill, '"half"', num_positions)
+    return read_size("refill", refill, '"half"', num_positions, _OF)
 
 
 def prefill_size(prefill, num_positions):
@@ -275,13 +278,4 @@ def prefill_size(prefill, num_positions):
     """
     if prefill == "all":
         return num_positions
-    return _read_size("prefill", prefill, '"all"', num_positions)
-
-
-def _read_size(name, size, word, most):
-    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= most:
-        raise ValueError(
-            f"`{name}` must be {word} or an integer from 1 to {most}, the positions on which "
-            f"latents sit. Received: {name}={size!r}"
-        )
-    return size
+    return read_size("prefill", prefill, '"all"', num_positions, _OF)

@@ -23,6 +23,8 @@ from keras_perceiver_ar.generation.window import slide_size
 # Rows are given room in multiples of this, so that prompts of many lengths share one program, and
 # so that the keys that are kept fill the tiles of a kernel.
 ROOM_STEP = 128
+# Of all rows of a call: what int32 can count.
+MOST_PLACES = 2**31 - 1
 
 
 class DecodeProgram(keras.Model):
@@ -102,6 +104,11 @@ class GenerateProgram:
         prefill_size(caching["prefill"], num_positions)
         stop_ids = read_stop_ids(stop_ids, backbone.vocab_size)
         room = _room(longest, max_context)
+        if batch * room > MOST_PLACES:
+            raise ValueError(
+                f"`max_new_tokens` gives {batch} rows of {room} places, more than {MOST_PLACES} "
+                f"together. Received: max_new_tokens={max_new_tokens}"
+            )
         token_ids = np.zeros((batch, room), "int32")
         token_ids[:, : min(width, room)] = prompts[:, :room]
         token_ids[np.arange(room) >= lengths[:, None]] = 0
@@ -111,7 +118,9 @@ class GenerateProgram:
             "max_new_tokens": np.full(batch, max_new_tokens, "int32"),
         }
         if inputs.get("positions") is not None:
-            data["positions"] = read_positions(inputs["positions"], longest - 1, room)
+            dimensions = backbone.num_index_dimensions
+            given = (inputs["positions"], batch, dimensions)
+            data["positions"] = read_positions(*given, longest - 1, room)
         if forced is not None:
             data["forced"] = read_forced(forced, batch, room, backbone.vocab_size)
         options = {

@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_perceiver_ar import masks
+from keras_perceiver_ar.generation.arguments import read_size
 
 
 class Window:
@@ -91,9 +92,5 @@ def slide_size(slide, max_context, kept):
         return None
     if slide == "half":
         return min(max(max_context // 2, 1), most)
-    if not isinstance(slide, int) or isinstance(slide, bool) or not 1 <= slide <= most:
-        raise ValueError(
-            f'`slide` must be None, "half" or an integer from 1 to {most}, so that the {kept} '
-            f"positions of a refill stay. Received: slide={slide!r}"
-        )
-    return slide
+    of = f"so that the {kept} positions of a refill stay"
+    return read_size("slide", slide, 'None, "half"', most, of)

@@ -18,6 +18,7 @@ from tests.keras_perceiver_ar.support import (
 LENGTHS = np.array([1, 5, 3], "int32")
 PROMPTS = {"token_ids": random_ids(0, 3, 5), "lengths": LENGTHS}
 NEW = 8
+LONG_POSITIONS = np.full((3, 12), 2**32 + 1)
 
 
 @pytest.fixture(scope="module")
@@ -259,9 +260,29 @@ ids = PROMPTS["token_ids"]
         ),
         (
             r"`positions` must cover .* 12 events. Received: shape \(3, 11\)",
-            {**PROMPTS, "positions": np.ones((3, 11))},
+            {**PROMPTS, "positions": np.ones((3, 11), "int32")},
             {},
         ),
+        *(
+            (message, {**PROMPTS, "positions": positions}, {})
+            for message, positions in (
+                (r"`positions` must be .* shape \(B, S\).* dtype float64", np.ones((3, 12))),
+                (r"`positions` must be .* dtype bool", np.ones((3, 12), bool)),
+                (r"`positions` must be .* 3 prompts. .* shape \(1, 12\)", np.ones((1, 12), int)),
+                (r"`positions` must be .* shape \(3, 12, 3\)", np.ones((3, 12, 3), int)),
+                (r"`positions` must fit in 32 bits. Received: 4294967297", LONG_POSITIONS),
+            )
+        ),
+        ("`max_new_tokens` must be .* True", PROMPTS, {"max_new_tokens": True}),
+        (
+            r"`max_new_tokens` gives 3 rows of \d+ places",
+            PROMPTS,
+            {"max_new_tokens": 2**40, "slide": 1},
+        ),
+        (r"`stop_ids` must be integers", PROMPTS, {"stop_ids": [[1]]}),
+        (r"`token_ids` must be integers of shape \(B, M\)", [[2, [3]], [4]], {}),
+        ("`masks` must hold LogitMasks .* None", PROMPTS, {"masks": None}),
+        (r"`refill` must be .* refill=2.0", PROMPTS, {"refill": 2.0}),
     ],
 )
 def test_refusals(model, message, inputs, options):

@@ -63,6 +63,33 @@ def test_a_row_of_nothing_begins_with_sos(model):
         np.testing.assert_allclose(result["log_probs"][0], alone["log_probs"][0], atol=2e-5)
 
 
+def test_prompts_may_be_a_list_of_rows_of_any_length(model):
+    rows = [row[:n].tolist() for row, n in zip(PROMPTS["token_ids"], LENGTHS, strict=True)]
+    wanted = model.generate(PROMPTS, NEW)
+    for prompts in (rows, {"token_ids": tuple(map(np.array, rows))}, {"token_ids": Ragged(rows)}):
+        found = model.generate(prompts, NEW)
+        assert all((found[name] == wanted[name]).all() for name in ("token_ids", "lengths"))
+    begun = model.generate([[], [3, 4]], NEW)
+    assert begun["token_ids"][0, 0] == 2 and begun["token_ids"][1, :2].tolist() == [3, 4]
+
+
+@dataclasses.dataclass
+class Ragged:
+    """What a `tf.RaggedTensor` says of itself."""
+
+    rows: list
+
+    def to_list(self):
+        return self.rows
+
+
+def test_numbers_of_numpy_are_numbers(model):
+    sizes = {"refill": 2, "prefill": 3, "slide": 4}
+    plain = model.generate(PROMPTS, NEW, **sizes)
+    named = model.generate(PROMPTS, NEW, **{name: np.int64(n) for name, n in sizes.items()})
+    assert (plain["token_ids"] == named["token_ids"]).all()
+
+
 def test_repetition_penalty_knows_the_prompt_and_what_was_drawn(model):
     sampler = kpar.generation.Sampler(0.0, repetition_penalty=[1.0, 1000.0, 1000.0])
     result = model.generate(PROMPTS, NEW, sampler, stop_ids=())
