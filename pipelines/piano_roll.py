@@ -64,7 +64,8 @@ def draw(notes, prompt_seconds=0.0):
     bars.set_array(notes["velocity"])
     bars.set_clim(-MAX_VELOCITY / 4, MAX_VELOCITY)  # the softest is no white on white
     panel.add_collection(bars)
-    bar = figure.colorbar(bars, label="velocity", fraction=0.05, pad=0.01)
+    scale = f"velocity: how hard a key is struck, 0 – {MAX_VELOCITY}"
+    bar = figure.colorbar(bars, label=scale, fraction=0.05, pad=0.01)
     bar.ax.set_ylim(0, MAX_VELOCITY)
     low = int(notes["pitch"].min(initial=60)) - 2
     high = int(notes["pitch"].max(initial=60)) + 2
@@ -74,12 +75,13 @@ def draw(notes, prompt_seconds=0.0):
     panel.set_xlim(0, seconds)
     panel.set_ylim(low, high)
     panel.set_xlabel("seconds")
+    panel.set_ylabel("pitch (C4 is the middle C)")
     panel.grid(alpha=0.3)
     if prompt_seconds:
         panel.axvspan(0, prompt_seconds, color=_PROMPT, alpha=0.1)
         panel.axvline(prompt_seconds, color=_PROMPT, linestyle="--")
         panel.set_title(f"prompt: {prompt_seconds:.1f} s", loc="left", color=_PROMPT)
-    panel.set_title(f"{len(notes):,} notes", loc="right")
+    panel.set_title(f"{len(notes):,} note{'' if len(notes) == 1 else 's'}", loc="right")
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     return stream.getvalue()
