@@ -1,15 +1,18 @@
 """Small files that are there whole or not at all."""
 
 import contextlib
+import os
 import uuid
 
 import tensorflow as tf
 
-from pipelines.command_line import one_line, user_errors
-from pipelines.errors import RunError
+from pipelines.command_line import one_line
+from pipelines.errors import RunError, UserError
 
 # Behind the name of a file that `write_bytes` has not finished; 32 digits come after it.
 UNFINISHED = ".unfinished-"
+# What is open already goes on; a file in its place would not get the rest.
+_OPEN_FILES = ("/dev/std", "/dev/fd/", "/proc/")
 
 
 def write_text(path, text):
@@ -18,7 +21,36 @@ def write_text(path, text):
 
 
 def write_bytes(path, content):
-    """Writes a small file whole or not at all.
+    """Writes a small file whole or not at all: until then the one of before stays.
+
+    A link stays one, to the new content. A device or a pipe gets the content as it comes.
+
+    Args:
+        path: str or path, local or remote.
+        content: bytes.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    path = str(path)
+    if path.startswith(_OPEN_FILES) or (os.path.exists(path) and not os.path.isfile(path)):
+        with _naming(path):
+            _write(path, "wb", content)
+        return
+    target = os.path.realpath(path) if os.path.islink(path) else path
+    # A name of its own: two that write the same at once would take each other's away.
+    unfinished = f"{target}{UNFINISHED}{uuid.uuid4().hex}"
+    with _naming(path, unfinished):
+        try:
+            _write(unfinished, "wb", content)
+            tf.io.gfile.rename(_name(unfinished), _name(target), overwrite=True)
+        except BaseException:
+            remove_if_there(_name(unfinished))
+            raise
+
+
+def append_bytes(path, content):
+    """Appends to a small file all of this or nothing, where the file can be cut.
 
     Args:
         path: str, local or remote.
@@ -27,16 +59,37 @@ def write_bytes(path, content):
     Raises:
         UserError: it cannot be written.
     """
-    # A name of its own: two that write the same at once would take each other's away.
-    unfinished = f"{path}{UNFINISHED}{uuid.uuid4().hex}"
-    with user_errors(tf.errors.OpError):
+    num_bytes = os.path.getsize(path) if os.path.isfile(path) else None
+    with _naming(path):
         try:
-            with tf.io.gfile.GFile(unfinished, "wb") as file:
-                file.write(content)
-            tf.io.gfile.rename(unfinished, path, overwrite=True)
-        except tf.errors.OpError:
-            remove_if_there(unfinished)
+            _write(path, "ab", content)
+        except BaseException:
+            if num_bytes is not None:
+                with contextlib.suppress(OSError):
+                    os.truncate(path, num_bytes)
             raise
+
+
+def _write(path, mode, content):
+    with tf.io.gfile.GFile(_name(path), mode) as file:
+        file.write(content)
+
+
+def _name(path):
+    """The bytes of a name: TensorFlow encodes none that the locale could not decode."""
+    return path.encode("utf-8", "surrogateescape")
+
+
+@contextlib.contextmanager
+def _naming(path, unfinished=""):
+    """Raises a `UserError` that names this path, not the unfinished one."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = one_line(error)
+        if unfinished:
+            reason = reason.replace(unfinished, path)
+        raise UserError(reason if path in reason else f"cannot write {path}: {reason}") from error
 
 
 def remove_if_there(path):

@@ -8,12 +8,12 @@ import math
 import warnings
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image, ImageOps
 
 from pipelines import remote
+from pipelines.atomic_files import write_bytes
 from pipelines.checks import check_integer
-from pipelines.command_line import one_line, user_errors
+from pipelines.command_line import one_line
 from pipelines.errors import UserError
 
 # What Pillow warns of is refused here, or does not matter.
@@ -114,8 +114,7 @@ def write_grid(images, path, columns=None):
         grid[top : top + height, left : left + width] = image
     stream = io.BytesIO()
     Image.fromarray(grid).save(stream, "PNG")
-    with user_errors(tf.errors.OpError), tf.io.gfile.GFile(str(path), "wb") as file:
-        file.write(stream.getvalue())
+    write_bytes(path, stream.getvalue())
 
 
 def _content(source, name):

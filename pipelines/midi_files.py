@@ -12,11 +12,11 @@ import itertools
 
 import mido
 import numpy as np
-import tensorflow as tf
 
 from keras_perceiver_ar.codecs.notes import check_notes, end_at_restrike, make_notes
 from pipelines import remote
-from pipelines.command_line import one_line, user_errors
+from pipelines.atomic_files import write_bytes
+from pipelines.command_line import one_line
 from pipelines.errors import UserError
 
 PERCUSSION = 9  # the tenth channel of General MIDI
@@ -109,8 +109,7 @@ def write(notes, path):
         now = tick
     stream = io.BytesIO()
     mido.MidiFile(type=0, ticks_per_beat=_TICKS_PER_QUARTER, tracks=[track]).save(file=stream)
-    with user_errors(tf.errors.OpError), tf.io.gfile.GFile(str(path), "wb") as file:
-        file.write(stream.getvalue())
+    write_bytes(path, stream.getvalue())
 
 
 def _content(source):

@@ -1,9 +1,8 @@
 """Texts as lines of JSON."""
 
 import json
-import pathlib
 
-from pipelines.command_line import user_errors
+from pipelines.atomic_files import append_bytes, write_bytes
 from pipelines.generation.output import Output
 from pipelines.generation.text_stream import TextStream
 
@@ -13,7 +12,7 @@ class JsonOutput(Output):
 
     It holds `prompt`, `seed`, which is null of a search, `text`, which is the continuation,
     `log_prob`, the sum over its tokens under the model itself, and `tokens`, their number. The
-    lines of a batch are there when it is done, whatever happens later.
+    lines of a batch are there when it is done, whatever happens later; all of them or none.
 
     Args:
         decode: function of a list of ids that returns their text; see `TextStream`.
@@ -22,7 +21,7 @@ class JsonOutput(Output):
 
     def __init__(self, decode, path):
         self._decode, self._path = decode, path
-        self._mode, self._count = "w", 0
+        self._count = 0
 
     def __exit__(self, kind, error, trace):
         self.say_cut(error, self._count, "line")
@@ -31,9 +30,9 @@ class JsonOutput(Output):
 
     def add(self, batch):
         lines = [json.dumps(self._describe(drawn), ensure_ascii=False) for drawn in batch]
-        with user_errors(OSError), pathlib.Path(self._path).open(self._mode, encoding="utf-8") as f:
-            f.write("".join(f"{line}\n" for line in lines))
-        self._mode = "a"
+        content = "".join(f"{line}\n" for line in lines).encode()
+        # The first ones take the place of a file of before, once they are whole.
+        (append_bytes if self._count else write_bytes)(self._path, content)
         self._count += len(lines)
 
     def _describe(self, drawn):

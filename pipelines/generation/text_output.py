@@ -1,8 +1,6 @@
 """Texts on standard output, and in a file."""
 
-import pathlib
-
-from pipelines.command_line import user_errors
+from pipelines.atomic_files import write_text
 from pipelines.generation.output import Output
 from pipelines.generation.text_stream import TextStream
 
@@ -30,8 +28,7 @@ class TextOutput(Output):
             self._end_row()
         is_over = error is None or isinstance(error, KeyboardInterrupt)
         if self._path and self._written and is_over:
-            with user_errors(OSError):
-                pathlib.Path(self._path).write_text("".join(self._written), encoding="utf-8")
+            write_text(self._path, "".join(self._written))
         if error is None and self._gone is not None:
             raise self._gone
 
