@@ -129,13 +129,15 @@ def run(main):
     Args:
         main: function without arguments. Returns an exit status or None, which is 0.
     """
+    _open_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What a terminal has no letters for is written in escapes instead of not at all.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with one_line_errors():
             status = main() or 0
-            sys.stdout.flush()
+            with writing_to_stdout():
+                sys.stdout.flush()
         sys.exit(status)
     except Terminated:
         print("terminated", file=sys.stderr)
@@ -144,8 +146,56 @@ def run(main):
         print("interrupted", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:  # the reader, `head` for instance, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at exit
+        _drop_stdout()
         sys.exit(128 + signal.SIGPIPE)
+
+
+def _open_streams():
+    """Makes sure of standard output and error: closed ones, and a standard error that is full."""
+    # In this order, the lowest number first: a file that takes the number of standard error would
+    # get what TensorFlow's C++ writes there. And `print` takes a None for standard output.
+    is_stderr_open = sys.stderr is not None
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    if is_stderr_open and type(sys.stderr) is io.TextIOWrapper:  # none that captures it
+        raw = io.BufferedWriter(_Lossy(sys.stderr.fileno(), "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(
+            raw, sys.stderr.encoding, sys.stderr.errors, line_buffering=True
+        )
+
+
+class _Lossy(io.FileIO):
+    """Standard error, without which a command does its work all the same."""
+
+    def write(self, data):
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+@contextlib.contextmanager
+def writing_to_stdout():
+    """Says in one line why standard output cannot be written; a reader that left is none's error.
+
+    Raises:
+        RunError: it cannot. What was not written is dropped.
+        BrokenPipeError: its reader went away.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_stdout()
+        raise RunError(f"cannot write standard output: {one_line(error)}") from error
+
+
+def _drop_stdout():
+    # Python flushes at exit. What captures the output has no number.
+    with contextlib.suppress(io.UnsupportedOperation):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ class JsonOutput(Output):
     def __exit__(self, kind, error, trace):
         self.say_cut(error, self._count, "line")
         if error is None:
-            print(f"wrote {self._path}")
+            self.say_written(self._path)
 
     def add(self, batch):
         lines = [json.dumps(self._describe(drawn), ensure_ascii=False) for drawn in batch]

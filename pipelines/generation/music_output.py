@@ -46,4 +46,4 @@ class MusicOutput(Output):
             write_bytes(f"{base}.png", piano_roll.draw(notes, prompt_seconds))
             written = [f"{base}.wav", *written, f"{base}.png"]
         for path in written:
-            print(f"wrote {path}")
+            self.say_written(path)

@@ -2,6 +2,8 @@
 
 import sys
 
+from pipelines.command_line import writing_to_stdout
+
 
 class Output:
     """Takes what is drawn, batch after batch. A context manager around all of them."""
@@ -26,6 +28,12 @@ class Output:
         done = f"{count:,} {what}" + ("s" if count > 1 else "")
         line = f"wrote what was done: {done}" if count else f"wrote nothing: no {what} was done"
         print(line, file=sys.stderr)
+
+    @staticmethod
+    def say_written(path):
+        """Says on standard output that a file is there; a RunError where that cannot be written."""
+        with writing_to_stdout():
+            print(f"wrote {path}")
 
     def begin(self, row, seed):
         """A batch begins, and this is its first row: `prompts.Row`, int."""

@@ -65,23 +65,22 @@ def generate(model_dir, request, checkpoint=None, bindings=()):
         is_shown=request.beam is not None or not is_text_shown,
         verb="drew" if request.beam is None else "searched",
     )
-    with output:
-        with progress:
-            batches.draw(
-                model,
-                rows,
-                request.seed,
-                request.batch_size,
-                max_new_tokens,
-                output,
-                progress,
-                positions=positions,
-                sampler=sampler,
-                num_latents=request.num_latents,
-                slide=request.slide,
-                masks=getattr(task, "masks", ()),
-            )
-        progress.end()
+    with output, progress:
+        batches.draw(
+            model,
+            rows,
+            request.seed,
+            request.batch_size,
+            max_new_tokens,
+            output,
+            progress,
+            positions=positions,
+            sampler=sampler,
+            num_latents=request.num_latents,
+            slide=request.slide,
+            masks=getattr(task, "masks", ()),
+        )
+    progress.end()  # behind the files, which are there whatever becomes of this line
 
 
 def _most(request, kind, rows, context, positions):

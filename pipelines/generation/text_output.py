@@ -1,6 +1,8 @@
 """Texts on standard output, and in a file."""
 
+from pipelines import command_line
 from pipelines.atomic_files import write_text
+from pipelines.errors import RunError
 from pipelines.generation.output import Output
 from pipelines.generation.text_stream import TextStream
 
@@ -9,7 +11,8 @@ class TextOutput(Output):
     """Prompts and their continuations, one below the other.
 
     Of each batch the first one appears as it is written, unless it is searched for. What has been
-    written when Ctrl-C or SIGTERM comes stays, in the file as well.
+    written when Ctrl-C or SIGTERM comes stays, in the file as well; of another error what was done.
+    The file does not need standard output: that this fails is said when all is drawn.
 
     Args:
         decode: function of a list of ids that returns their text; see `TextStream`.
@@ -21,14 +24,13 @@ class TextOutput(Output):
         self._decode, self._num_rows, self._path = decode, num_rows, path
         self._written = []
         self._stream = self._gone = None
-        self._number = 0
+        self._number = self._num_done = 0  # the latter of `_written`, to the end of the last row
 
     def __exit__(self, kind, error, trace):
         if isinstance(error, KeyboardInterrupt) and self._stream is not None:
             self._end_row()
-        is_over = error is None or isinstance(error, KeyboardInterrupt)
-        if self._path and self._written and is_over:
-            write_text(self._path, "".join(self._written))
+        if self._path and self._num_done:
+            write_text(self._path, "".join(self._written[: self._num_done]))
         if error is None and self._gone is not None:
             raise self._gone
 
@@ -62,6 +64,7 @@ class TextOutput(Output):
 
     def _end_row(self):
         self._write(self._stream.end() + "\n")
+        self._num_done = len(self._written)
         self._stream = None
 
     def _write(self, text):
@@ -70,8 +73,9 @@ class TextOutput(Output):
         self._written.append(text)
         if self._gone is None:
             try:
-                print(text, end="", flush=True)
-            except BrokenPipeError as error:  # whoever asked for a file as well still gets that
+                with command_line.writing_to_stdout():
+                    print(text, end="", flush=True)
+            except (BrokenPipeError, RunError) as error:
                 if self._path is None:
                     raise
-                self._gone = error
+                self._gone = error  # whoever asked for a file as well still gets that

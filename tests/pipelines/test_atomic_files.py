@@ -95,11 +95,7 @@ def test_what_is_open_already_gets_the_content(tmp_path):
 
 
 def test_a_name_that_the_locale_could_not_decode(tmp_path):
-    path = (
-        os.fsdecode(os.fsencode(tmp_path) + "/größe".encode())
-        .encode()
-        .decode("ascii", "surrogateescape")
-    )
+    path = f"{tmp_path}/größe".encode().decode("ascii", "surrogateescape")
     atomic_files.write_text(path, "a")
     atomic_files.append_bytes(path, b"b")
     assert (tmp_path / "größe").read_text() == "ab"

@@ -115,6 +115,44 @@ def test_a_reader_that_goes_away_is_no_error_of_ours():
     assert (done.returncode, done.stderr) == (141, "")
 
 
+def test_a_full_standard_output_is_one_line(monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    with open("/dev/full", "w") as full:
+        done = run_apart("print('text')", stdout=full, stderr=subprocess.PIPE)
+    line = "error: cannot write standard output: [Errno 28] No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, line)
+
+
+def test_a_full_standard_error_is_passed_over():
+    code = "(print('note', file=command_line.sys.stderr), print('text'))[0]"
+    with open("/dev/full", "w") as full:
+        done = run_apart(code, stdout=subprocess.PIPE, stderr=full)
+    assert (done.returncode, done.stdout) == (0, "text\n")
+
+
+@pytest.mark.parametrize(
+    ("closed", "out", "err"),
+    [(">&-", "", "err\n"), ("2>&-", "out\n", ""), (">&- 2>&-", "", "")],
+)
+def test_what_is_closed_gets_nothing_and_no_file_takes_its_number(tmp_path, closed, out, err):
+    code = """
+import sys
+from pipelines import command_line
+
+def main():
+    print("out")
+    print("err", file=sys.stderr)
+    with open(sys.argv[1], "w") as file:
+        assert file.fileno() > 2
+
+command_line.run(main)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "file")]
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *command]
+    done = subprocess.run(shell, cwd=runs.ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, out, err)
+
+
 @pytest.mark.parametrize("main", [train.main, evaluate.main, generate.main, export.main])
 def test_an_empty_model_dir_is_refused(capsys, main):
     assert "--model_dir: must not be empty" in runs.refusal(capsys, main, "--model_dir=")

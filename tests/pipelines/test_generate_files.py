@@ -75,9 +75,10 @@ def test_an_image_does_not_end_before_its_last_value(folder, capsys):
 def test_several_images_are_those_of_the_seeds_one_by_one(folder, capsys):
     grid = draw(folder, "--samples=5", "--top_p=1", "--batch_size=2", "--max_new_tokens=40")
     assert grid.shape == (SIZE * 2 + 2, SIZE * 3 + 4, 3)
-    first, *_, last = capsys.readouterr().err.splitlines()
+    first, *_, of_values, last = capsys.readouterr().err.splitlines()
     assert first == "drawing up to 40 tokens for each of 5 rows"
-    assert f" of {VALUES} values of an image: the rest is black" in last
+    assert f" of {VALUES} values of an image: the rest is black" in of_values
+    assert last.startswith("drew ")
     for seed in range(5):
         top, left = seed // 3 * (SIZE + 2), seed % 3 * (SIZE + 2)
         alone = draw(folder, "--top_p=1", f"--seed={seed}", "--max_new_tokens=40")

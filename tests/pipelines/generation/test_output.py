@@ -62,3 +62,11 @@ def test_of_another_error_something_else_tells(tmp_path, capsys, what):
     with pytest.raises(UserError), make(str(tmp_path / name)):
         raise UserError("refused")
     assert capsys.readouterr() == ("", "")
+
+
+def test_another_error_leaves_the_images_that_are_done(tmp_path):
+    make, ids, name, _ = KINDS["image"]
+    with pytest.raises(MemoryError), make(str(tmp_path / name)) as output:
+        output.add([row(ids)])
+        raise MemoryError
+    assert Image.open(tmp_path / name).size == (2, 2)

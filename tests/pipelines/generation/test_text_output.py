@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_perceiver_ar.codecs import byte_codec
-from pipelines.errors import UserError
+from pipelines.errors import RunError, UserError
 from pipelines.generation.batches import Drawn
 from pipelines.generation.prompts import Row
 from pipelines.generation.text_output import TextOutput
@@ -90,6 +90,27 @@ def test_who_asked_for_a_file_gets_all_of_it_though_nobody_reads_on(monkeypatch,
     with pytest.raises(BrokenPipeError), TextOutput(byte_codec.decode, 1) as output:
         list(steps(output, row))
         pytest.fail("it went on")
+
+
+def test_another_error_leaves_what_was_done(tmp_path):
+    path = tmp_path / "a.txt"
+    with pytest.raises(UserError), TextOutput(byte_codec.decode, 2, str(path)) as output:
+        list(steps(output, drawn("a", "b")))
+        output.add([drawn("a", "b")])
+        for _ in steps(output, drawn("c", "de")):
+            raise UserError("in the middle of the second")
+    assert path.read_text() == "--- 1 of 2, seed 0 ---\nab\n"
+
+
+def test_a_full_standard_output_does_not_take_the_file_with_it(monkeypatch, tmp_path):
+    path = tmp_path / "a.txt"
+    for name in (str(path), None):
+        with open("/dev/full", "w") as full, pytest.raises(RunError, match="No space left"):
+            monkeypatch.setattr(sys, "stdout", full)
+            with TextOutput(byte_codec.decode, 1, name) as output:
+                output.add([drawn("a", "bc")])
+                assert name, "it went on"
+    assert path.read_text() == "abc\n"
 
 
 def test_what_is_searched_for_appears_when_it_is_found(capsys):
