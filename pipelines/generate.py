@@ -140,7 +140,7 @@ def _beam(flags):
 
 
 def _request(flags):
-    prompts = (prompt_files.Prompt(flags.prompt),)
+    prompts = (prompt_files.Prompt(prompt_files.from_argument(flags.prompt)),)
     if flags.prompt_file is not None:
         prompts = prompt_files.read_one(flags.prompt_file)
     if flags.prompts_file is not None:

@@ -57,7 +57,11 @@ class CheckpointManager(tf.train.CheckpointManager):
             UserError: all are torn, or it is of another model or optimizer.
             RunError: it cannot be reached.
         """
-        path, torn = restore_newest(self.directory, lambda path: restore(self.checkpoint, path))
+        path, torn = restore_newest(
+            self.directory,
+            lambda path: restore(self.checkpoint, path),
+            remedy="delete them to begin anew, or bring a copy back",
+        )
         if torn and self._writes:
             for other in torn:
                 set_aside(other)

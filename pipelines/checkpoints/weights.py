@@ -1,5 +1,6 @@
 """From weights to checkpoints and back."""
 
+import logging
 import re
 import sys
 
@@ -85,6 +86,12 @@ _OF_TORN_FILES = (
     tf.errors.NotFoundError,
     tf.errors.OutOfRangeError,
 )
+# What TensorFlow logs, a line for each variable, when it forgets a checkpoint that it could not
+# read to the end: maybe long after, and nothing that `restore` has not told.
+_UNRESTORED = ("Value in checkpoint could not be found", "Detecting that an object or model or tf.")
+logging.getLogger("tensorflow").addFilter(
+    lambda record: not str(record.msg).startswith(_UNRESTORED)
+)
 # Its reader of an index knows no kinds, only words.
 _TORN = re.compile("checksum|sstable|corrupt|less bytes|truncated", re.IGNORECASE)
 
@@ -128,13 +135,14 @@ def _what_is_wrong(path, error):
     return RunError(text.format(" cannot be read") + "; try again")
 
 
-def restore_newest(model_dir, read, names=None):
+def restore_newest(model_dir, read, names=None, remedy="bring a copy back"):
     """Reads the newest checkpoint that is not torn, with a warning about those that are.
 
     Args:
         model_dir: str.
         read: function of a path that raises `Torn`.
         names: paths to choose from, oldest first; None is all that are whole.
+        remedy: str. What a message advises where all are torn.
 
     Returns:
         str, the path, and list of those that are torn. The path is None if there is none at all.
@@ -152,10 +160,7 @@ def restore_newest(model_dir, read, names=None):
         else:
             return path, torn
     if torn:
-        raise UserError(
-            f"no checkpoint in {model_dir} can be read ({', '.join(torn)}): delete "
-            "them to begin anew, or bring a copy back"
-        )
+        raise UserError(f"no checkpoint in {model_dir} can be read ({', '.join(torn)}): {remedy}")
     return None, torn
 
 

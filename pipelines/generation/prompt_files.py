@@ -1,6 +1,7 @@
 """Prompts from the command line and from files. No TensorFlow."""
 
 import json
+import os
 import pathlib
 from typing import NamedTuple
 
@@ -20,6 +21,23 @@ class Prompt(NamedTuple):
     text: str
     name: str = "the prompt"
     is_line: bool = False
+
+
+def from_argument(text):
+    """Text of the command line, decoded as UTF-8 where the locale could not decode it.
+
+    Args:
+        text: str. With surrogates for the bytes that the locale has no letters for.
+
+    Returns:
+        str; `text` itself if it holds none, or its bytes are not UTF-8.
+    """
+    if not any("\udc80" <= letter <= "\udcff" for letter in text):
+        return text
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def read_one(path):

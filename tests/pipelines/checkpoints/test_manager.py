@@ -92,7 +92,7 @@ def test_only_a_run_of_torn_checkpoints_is_refused(tmp_path):
     for path in tmp_path.glob("*.index"):
         damage(path, 0)
     _, manager = make(tmp_path)
-    with pytest.raises(UserError, match="no checkpoint in .* can be read"):
+    with pytest.raises(UserError, match="no checkpoint in .* can be read .*: delete them to"):
         manager.restore_or_initialize()
 
 

@@ -1,4 +1,6 @@
+import gc
 import json
+import logging
 import types
 
 import keras
@@ -88,6 +90,27 @@ def test_weights_come_from_the_newest_checkpoint_or_the_one_asked_for(tmp_path):
         fill(model.weights, step)
         for expected, actual in zip(model.weights, other.weights, strict=True):
             np.testing.assert_array_equal(actual.numpy(), expected.numpy(), expected.path)
+
+
+def test_of_a_torn_checkpoint_one_error_tells(tmp_path):
+    model, said = make_model(), []
+    path = save(tmp_path, model, 3)
+    data = tmp_path / "ckpt-3.data-00000-of-00001"
+    content = bytearray(data.read_bytes())
+    content[:200] = bytes(byte ^ 255 for byte in content[:200])  # of the first values alone
+    data.write_bytes(content)
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logging.getLogger("tensorflow").addHandler(handler)
+    try:
+        with pytest.raises(UserError, match=f"no checkpoint .*{path}.: bring a copy back$"):
+            checkpoints.restore_weights(str(tmp_path), model)
+        with pytest.raises(UserError, match="is torn"):
+            checkpoints.restore_weights(str(tmp_path), model, 3)
+        gc.collect()  # TensorFlow speaks where it forgets
+    finally:
+        logging.getLogger("tensorflow").removeHandler(handler)
+    assert said == []
 
 
 def test_a_checkpoint_that_is_not_there_is_refused(tmp_path):

@@ -1,9 +1,22 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
 from pipelines.errors import UserError
 from pipelines.generation import prompt_files
+from tests.pipelines import runs
+
+
+def test_a_prompt_of_the_command_line_is_utf8_whatever_the_locale(monkeypatch):
+    for name, value in (("LC_ALL", "C"), ("PYTHONUTF8", "0"), ("PYTHONCOERCECLOCALE", "0")):
+        monkeypatch.setenv(name, value)
+    code = "import sys; from pipelines.generation import prompt_files as files\n"
+    code += "print(ascii([files.from_argument(text) for text in sys.argv[1:]]))"
+    command = [sys.executable, "-c", code, "größe 𝄞".encode(), b"a\xff"]
+    out = subprocess.run(command, cwd=runs.ROOT, check=True, capture_output=True, text=True).stdout
+    assert out == ascii(["größe 𝄞", "a\udcff"]) + "\n"  # the latter is refused later
 
 
 def test_a_file_is_one_prompt_with_its_line_breaks(tmp_path):
