@@ -2,11 +2,10 @@
 
 import contextlib
 
-import numpy as np
-
 from savedmodels.serving_client import inputs as reading
 from savedmodels.serving_client import settings, text_stream
 from savedmodels.serving_client.address import Address
+from savedmodels.serving_client.answers import read_answer
 from savedmodels.serving_client.askers import GREEDY, make_askers
 from savedmodels.serving_client.bad_input import BadInput
 from savedmodels.serving_client.changed import Changed
@@ -275,11 +274,11 @@ class Client:
     def _predict(self, signature, inputs, timeout, width=None, optional=()):
         arguments = (signature, inputs, dict(optional), reading.OUTPUTS[signature])
         found = self._call(lambda seconds: self._optional.predict(*arguments, seconds), timeout)
-        # A server that batches makes rows as wide as the widest of all the requests in a batch.
-        return {
-            name: value[:, :width] if np.ndim(value) == 2 else value
-            for name, value in found.items()
-        }
+        batch = len(next(iter(inputs.values())))
+        try:
+            return read_answer(found, reading.OUTPUTS[signature], batch, width)
+        except ValueError as error:
+            raise self._error("broken_answer", str(error), signature) from error
 
     def _call(self, function, timeout):
         settings.check_seconds("timeout", timeout, optional=True)

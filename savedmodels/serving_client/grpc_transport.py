@@ -1,5 +1,8 @@
 """TensorFlow Serving over gRPC, with the stubs of tensorflow-serving-api."""
 
+import contextlib
+import math
+
 import numpy as np
 
 from savedmodels.serving_client.refusals import refusal
@@ -73,16 +76,17 @@ class GrpcTransport:
         Args:
             signature: str.
             inputs: dict of arrays; strings are lists of bytes.
-            outputs: dict of the names that are wanted to their types.
+            outputs: dict of the names that are wanted to their types, which are the caller's to
+                check.
             timeout: float. Seconds.
 
         Returns:
-            dict of arrays; strings are lists of bytes.
+            dict of arrays, of those that came; strings are lists of bytes.
 
         Raises:
             ServingError: it failed.
         """
-        from tensorflow import make_ndarray, make_tensor_proto
+        from tensorflow import make_tensor_proto
         from tensorflow_serving.apis import predict_pb2
 
         request = predict_pb2.PredictRequest(model_spec=self._spec)
@@ -90,14 +94,12 @@ class GrpcTransport:
         for name, value in inputs.items():
             request.inputs[name].CopyFrom(make_tensor_proto(value))
         answer = self._call(self._predictions.Predict, request, timeout, signature, inputs)
-        missing = sorted(outputs.keys() - answer.outputs.keys())
-        if missing:
-            raise self._broken(f"the answer lacks {missing}", signature)
-        found = {name: make_ndarray(answer.outputs[name]) for name in outputs}
-        return {
-            name: array.tolist() if array.dtype == np.object_ else array
-            for name, array in found.items()
-        }
+        with self._reading(signature):
+            return {
+                name: _from_proto(answer.outputs[name])
+                for name in outputs
+                if name in answer.outputs
+            }
 
     def metadata(self, timeout):
         """Version that answers, and its signatures: int, dict of `SignatureDef` by name."""
@@ -108,16 +110,17 @@ class GrpcTransport:
         )
         answer = self._call(self._predictions.GetModelMetadata, request, timeout)
         signatures = get_model_metadata_pb2.SignatureDefMap()
-        if not answer.metadata["signature_def"].Unpack(signatures):
-            raise self._broken("the answer lacks the signatures")
-        return answer.model_spec.version.value, {
-            name: {
-                side: {key: _describe(info) for key, info in getattr(definition, side).items()}
-                for side in ("inputs", "outputs")
+        with self._reading():
+            if not answer.metadata["signature_def"].Unpack(signatures):
+                raise ValueError("no signatures")
+            return answer.model_spec.version.value, {
+                name: {
+                    side: {key: _describe(info) for key, info in getattr(definition, side).items()}
+                    for side in ("inputs", "outputs")
+                }
+                for name, definition in signatures.signature_def.items()
+                if not name.startswith("__")  # what TensorFlow itself runs when it loads a model
             }
-            for name, definition in signatures.signature_def.items()
-            if not name.startswith("__")  # what TensorFlow itself runs when it loads a model
-        }
 
     def status(self, timeout):
         """Versions and their states: list of (int, str, str), the last of which is an error."""
@@ -126,10 +129,11 @@ class GrpcTransport:
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=self._spec)
         answer = self._call(self._models.GetModelStatus, request, timeout)
         states = get_model_status_pb2.ModelVersionStatus.State
-        return [
-            (item.version, states.Name(item.state), item.status.error_message)
-            for item in answer.model_version_status
-        ]
+        with self._reading():
+            return [
+                (item.version, states.Name(item.state), item.status.error_message)
+                for item in answer.model_version_status
+            ]
 
     def close(self):
         """Closes the connection; calls under way are cancelled."""
@@ -142,8 +146,35 @@ class GrpcTransport:
             place = {"model": self.model, "endpoint": self.endpoint, "signature": signature}
             raise refusal(error.code().name, error.details() or "", names, **place) from error
 
-    def _broken(self, what, signature=None):
-        return ServingError("broken_answer", what, self.model, self.endpoint, signature)
+    @contextlib.contextmanager
+    def _reading(self, signature=None):
+        """Whatever an answer holds instead of what it should is a `ServingError`."""
+        from google.protobuf.message import DecodeError
+
+        try:
+            yield
+        except (DecodeError, TypeError, ValueError) as error:
+            what = f"the answer cannot be read ({error!r})"
+            place = (self.model, self.endpoint, signature)
+            raise ServingError("broken_answer", what, *place) from error
+
+
+def _from_proto(proto):
+    """`TensorProto` → array; strings → list of bytes.
+
+    Raises:
+        TypeError, ValueError: an unknown type, or a shape of other elements than came.
+    """
+    from tensorflow import make_ndarray
+
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if proto.tensor_shape.unknown_rank or min(sizes, default=0) < 0:
+        raise ValueError("a tensor without a shape")
+    # Before they are allocated: a single value may stand for all elements, however many.
+    if math.prod(sizes) > proto.ByteSize():
+        raise ValueError(f"{proto.ByteSize()} bytes for a tensor of the shape {sizes}")
+    array = make_ndarray(proto)
+    return array.tolist() if array.dtype == np.object_ else array
 
 
 def _describe(info):

@@ -28,6 +28,7 @@ _MESSAGES = (
     (r"Servable not found for request|Could not find any versions of model", "unknown_model"),
     (r'Serving signature (key|name:) ".*" not found', "unknown_signature"),
     (r"essage larger than max", "too_large"),
+    (r"^Exception deserializing response", "broken_answer"),  # of gRPC in Python
     (r"http1\.x server|Expected SETTINGS frame|no HTTP/1\.1 came", "wrong_port"),
     (r"andshake failed|CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|SSL_ERROR_SSL", "tls"),
 )

@@ -5,15 +5,16 @@ an answer, so that a deadline holds for the whole of it, and no ~/.netrc takes a
 """
 
 import base64
+import contextlib
 import json
 import re
 import time
 import urllib.parse
 import urllib.request
 
-import numpy as np
 import urllib3
 
+from savedmodels.serving_client.answers import from_json
 from savedmodels.serving_client.refusals import refusal
 from savedmodels.serving_client.serving_error import ServingError
 
@@ -33,6 +34,8 @@ _CODES = {
 }
 _CONNECTIONS = 32  # kept open; more threads than this open more for a while
 _PIECE = 2**16
+# What is raised by JSON of another kind than is expected.
+_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
 
 class RestTransport:
@@ -95,16 +98,20 @@ class RestTransport:
             if not isinstance(found, dict):  # a single one comes without its name
                 (name,) = outputs
                 found = {name: found}
-            return {name: _from_json(found[name], dtype) for name, dtype in outputs.items()}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._broken(f"the answer lacks something ({error!r})", signature) from error
+            return {
+                name: from_json(found[name], dtype)
+                for name, dtype in outputs.items()
+                if name in found
+            }
+        except _UNREADABLE as error:
+            raise self._broken(f"the answer cannot be read ({error!r})", signature) from error
 
     def metadata(self, timeout):
         """As for `GrpcTransport.metadata`."""
         answer = self._call("GET", "/metadata", timeout)
         try:
             signatures = answer["metadata"]["signature_def"]["signature_def"]
-            return int(answer["model_spec"]["version"]), {
+            return _integer(answer["model_spec"]["version"]), {
                 name: {
                     side: {key: _describe(info) for key, info in definition[side].items()}
                     for side in ("inputs", "outputs")
@@ -112,19 +119,23 @@ class RestTransport:
                 for name, definition in signatures.items()
                 if not name.startswith("__")  # what TensorFlow itself runs when it loads a model
             }
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._broken(f"the answer lacks something ({error!r})") from error
+        except _UNREADABLE as error:
+            raise self._broken(f"the answer cannot be read ({error!r})") from error
 
     def status(self, timeout):
         """As for `GrpcTransport.status`."""
         answer = self._call("GET", "", timeout)
         try:
             return [
-                (int(item["version"]), item["state"], item["status"]["error_message"])
+                (
+                    _integer(item["version"]),
+                    _string(item["state"]),
+                    _string(item["status"]["error_message"]),
+                )
                 for item in answer["model_version_status"]
             ]
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._broken(f"the answer lacks something ({error!r})") from error
+        except _UNREADABLE as error:
+            raise self._broken(f"the answer cannot be read ({error!r})") from error
 
     def close(self):
         """Closes the connections that nobody uses."""
@@ -145,7 +156,7 @@ class RestTransport:
             raise ServingError("too_large", what, **place)
         try:
             return json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._broken(f"no JSON came but {data[:80]!r}", signature) from error
 
     def _exchange(self, method, url, body, timeout):
@@ -202,12 +213,14 @@ def _error_message(data, status):
     text = (data or b"").decode("utf-8", "replace")
     try:
         return str(json.loads(text)["error"])
-    except (ValueError, KeyError, TypeError):
+    except (*_UNREADABLE, RecursionError):
         pass
     # Older servers wrote C's escapes, octal ones of UTF-8 too, which JSON has not.
     old = re.fullmatch(r'\s*\{\s*"error":\s*"(.*)"\s*\}\s*', text, re.DOTALL)
     if old and old[1].isascii():
-        return old[1].encode().decode("unicode_escape").encode("latin-1").decode("utf-8", "replace")
+        with contextlib.suppress(UnicodeError):  # half an escape, or one that is no byte
+            read = old[1].encode().decode("unicode_escape").encode("latin-1")
+            return read.decode("utf-8", "replace")
     return f"HTTP status {status}: {' '.join(text.split())[:200]}"
 
 
@@ -217,16 +230,22 @@ def _to_json(value):
     return value.tolist()
 
 
-def _from_json(value, dtype):
-    if dtype == "text":
-        return [text.encode("utf-8", "surrogatepass") for text in value]
-    return np.array(value, dtype)
+def _integer(value):
+    """int64s are strings in protobuf's JSON. Through str, or a fraction would be cut off."""
+    return int(str(value))
+
+
+def _string(value):
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} where a string should be")
+    return value
 
 
 def _describe(info):
     """Type and shape of a `TensorInfo`."""
     shape = info["tensor_shape"]
-    sizes = [None if int(dim["size"]) < 0 else int(dim["size"]) for dim in shape.get("dim", ())]
+    sizes = [_integer(dim["size"]) for dim in shape.get("dim", ())]
+    sizes = [None if size < 0 else size for size in sizes]
     unknown = shape.get("unknown_rank", False)
     dtype = info["dtype"].removeprefix("DT_").lower()
     dtype = {"float": "float32", "double": "float64"}.get(dtype, dtype)

@@ -153,7 +153,7 @@ BIG = np.random.default_rng(0).normal(size=(1000, 2100)).astype(np.float32)  # 8
 def test_large_messages(connect, server):
     server.faults.answers = {"score": {"log_probs": BIG}}
     # It is wider than what was asked for, as in a batch with others, and is cut.
-    np.testing.assert_array_equal(connect().score(ROW)["log_probs"], BIG[:, :3])
+    np.testing.assert_array_equal(connect().score(ROW * 1000)["log_probs"], BIG[:, :3])
     small = connect(max_message_bytes=2**22)
     error = failure(lambda: small.score(ROW))
     assert error.kind == "too_large" and "Received" in str(error) and str(2**22) in str(error)

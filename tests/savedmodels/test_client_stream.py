@@ -91,8 +91,8 @@ def test_another_model_in_the_middle_is_found_out(connect, server):
         "a", max_new_tokens=30, tokens_at_a_time=1, num_latents=LATENTS
     )
     next(pieces)
-    other = {"token_ids": np.full((1, 9), 70, "int32"), "lengths": np.array([9], "int32")}
-    server.faults.answers = {"generate": {**other, "log_probs": np.zeros((1, 9), "float32")}}
+    other = {"token_ids": np.full((1, 4), 70, "int32"), "lengths": np.array([4], "int32")}
+    server.faults.answers = {"generate": {**other, "log_probs": np.zeros((1, 4), "float32")}}
     error = failure(lambda: list(pieces))
     assert error.kind == "changed" and "num_latents" in str(error)
 
