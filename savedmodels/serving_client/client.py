@@ -214,7 +214,7 @@ class Client:
             ServingError: whatever went wrong. What was handed over before is not wrong.
         """
         with self._named("generate_text"):
-            text = reading.read_stream(text, tokens_at_a_time, num_latents)
+            prompt, number, latents = reading.read_stream(text, tokens_at_a_time, num_latents)
             sampling = {"seed": seed, "temperature": temperature, "top_p": top_p}
             read = reading.read_sampling(1, max_new_tokens, **sampling)
             reading.read_optional(1, optional)
@@ -226,11 +226,9 @@ class Client:
             ask, ask_text = make_askers(self, sampling | optional, timeout)
             try:
                 if self._are_bytes:
-                    yield from text_stream.stream_bytes(
-                        ask, text, limit, tokens_at_a_time, num_latents
-                    )
+                    yield from text_stream.stream_bytes(ask, prompt, limit, number, latents)
                 else:
-                    yield from text_stream.stream_text(ask_text, text, limit, tokens_at_a_time)
+                    yield from text_stream.stream_text(ask_text, prompt, limit, number)
             except Changed as error:
                 raise self._error("changed", str(error)) from error
 

@@ -91,37 +91,42 @@ def read_text(text):
 
 
 def read_stream(text, tokens_at_a_time, num_latents):
-    """The text of a stream: str or bytes → bytes.
+    """What a stream is asked for: str or bytes → bytes, and two ints, the second int or None.
 
     Raises:
-        BadInput: several texts, or one of the two numbers below 1; `num_latents` may be None.
+        BadInput: several texts, or one of the two numbers is no integer or below 1.
     """
     if not isinstance(text, str | bytes):
         raise BadInput("text", f"text must be one str or bytes, got {text!r}")
     (text,) = read_text(text)
-    for name, value in (
-        ("tokens_at_a_time", tokens_at_a_time),
-        ("num_latents", 1 if num_latents is None else num_latents),
-    ):
-        if read_rows(name, value, 1, "int32") < 1:
-            raise BadInput(name, f"{name} must be at least 1, got {value}")
-    return text
+    tokens_at_a_time = _read_count("tokens_at_a_time", tokens_at_a_time)
+    if num_latents is not None:
+        num_latents = _read_count("num_latents", num_latents)
+    return text, tokens_at_a_time, num_latents
+
+
+def _read_count(name, value):
+    (count,) = read_rows(name, value, 1, np.int32).tolist()
+    if count < 1:
+        raise BadInput(name, f"{name} must be at least 1, got {count}")
+    return count
 
 
 def read_rows(name, value, batch, dtype):
     """One number for all rows, or one for each: (B,).
 
     Raises:
-        BadInput: another type or shape, or an integer that no int32 holds.
+        BadInput: another type or shape, or a number that the type does not hold.
     """
     values = np.asarray(value)
     if values.shape not in ((), (batch,)):
         each = f"{name} must be one number, or one for each of the {batch} rows"
         raise BadInput(name, f"{each}, got shape {values.shape}")
-    if dtype == np.int32:
+    # Not `dtype == np.int32`: the name of a type is equal to no class.
+    if np.dtype(dtype) == np.int32:
         _check_integers(name, values)
-    elif values.dtype.kind not in "iuf":
-        raise BadInput(name, f"{name} must hold numbers, got {_kind(values)}")
+    else:
+        _check_floats(name, values)
     return np.broadcast_to(values, (batch,)).astype(dtype)
 
 
@@ -179,6 +184,15 @@ def _check_integers(name, values):
     if values.size and not (INT32.min <= values.min() and values.max() <= INT32.max):
         worst = max(values.min(), values.max(), key=lambda value: abs(int(value)))
         raise BadInput(name, f"{name} must fit 32 bits, got {worst}")
+
+
+def _check_floats(name, values):
+    if values.dtype.kind not in "iuf":
+        raise BadInput(name, f"{name} must hold numbers, got {_kind(values)}")
+    # NaN and Infinity are the server's to refuse.
+    is_beyond = np.isfinite(values) & (np.abs(values) > np.finfo(np.float32).max)
+    if is_beyond.any():
+        raise BadInput(name, f"{name} must fit 32 bits, got {values[is_beyond].flat[0]}")
 
 
 def _kind(values):

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from keras_perceiver_ar.generation.arguments import read_prompts, row_seeds
 from keras_perceiver_ar.generation.sampler import OFF
+from savedmodels.client import Client
 from savedmodels.serving_client import inputs
+from savedmodels.serving_client.bad_input import BadInput
+from tests.savedmodels.clients import failure
 
 ROWS = st.lists(st.lists(st.integers(1, 258), min_size=1, max_size=9), min_size=1, max_size=4)
 
@@ -63,3 +66,33 @@ def test_numbers_of_numpy_and_of_python_will_do():
 def test_texts_become_bytes():
     assert inputs.read_text("ö") == ["ö".encode()]
     assert inputs.read_text([b"\xff", "a", np.str_("b")]) == [b"\xff", b"a", b"b"]
+
+
+@pytest.mark.parametrize("dtype", ["int32", np.int32, np.dtype("int32")])
+def test_a_fraction_is_no_integer_however_its_type_is_named(dtype):
+    with pytest.raises(BadInput, match="top_k must hold integers, got float64"):
+        inputs.read_rows("top_k", 2.0, 1, dtype)
+
+
+@pytest.mark.parametrize("name", ["tokens_at_a_time", "num_latents"])
+@pytest.mark.parametrize("value", [1.5, 2.0, float("nan"), True, "4", 0, -1, 2**31, [2, 2]])
+def test_the_numbers_of_a_stream_are_integers(name, value):
+    # Nothing listens there, so nothing was asked.
+    with Client("http://localhost:1", "books") as client:
+        error = failure(lambda: client.generate_text_stream("a", **{name: value}))
+    assert error.kind == "bad_input" and error.field == name and name in str(error)
+
+
+def test_the_numbers_of_a_stream_become_ints():
+    found = inputs.read_stream("a", np.int64(3), [4])
+    assert found == (b"a", 3, 4) and type(found[1]) is type(found[2]) is int
+    assert inputs.read_stream(b"a", 3, None) == (b"a", 3, None)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e39, [1.0, 1e300]])
+@pytest.mark.filterwarnings("error")
+def test_numbers_beyond_float32_are_refused_by_name(value):
+    with pytest.raises(BadInput, match="temperature must fit 32 bits, got -?1e"):
+        inputs.read_rows("temperature", value, 2, np.float32)
+    found = inputs.read_rows("temperature", [float("nan"), float("inf")], 2, np.float32)
+    assert np.isnan(found[0]) and np.isinf(found[1])
