@@ -1,14 +1,13 @@
 """TensorFlow Serving over REST, with urllib3.
 
 urllib3 and not requests: its pool is meant to be shared by threads, it hands over what has come of
-an answer, so that a deadline holds for the whole of it, and no ~/.netrc takes a header's place.
+an answer, so that none that is too large is held, and no ~/.netrc takes a header's place.
 """
 
 import base64
 import contextlib
 import json
 import re
-import time
 import urllib.parse
 import urllib.request
 
@@ -17,6 +16,7 @@ import urllib3
 from savedmodels.serving_client.answers import from_json
 from savedmodels.serving_client.refusals import refusal
 from savedmodels.serving_client.serving_error import ServingError
+from savedmodels.serving_client.timed_responses import set_deadlines
 
 # Of gRPC, for the statuses that TensorFlow Serving and what stands before it answer with.
 _CODES = {
@@ -74,6 +74,7 @@ class RestTransport:
             auth = urllib3.util.parse_url(proxy).auth
             headers = urllib3.make_headers(proxy_basic_auth=auth) if auth else None
             self._pool = urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
+        set_deadlines(self._pool)
 
     def predict(self, signature, inputs, outputs, timeout):
         """Calls a signature, in the format of columns.
@@ -162,10 +163,8 @@ class RestTransport:
     def _exchange(self, method, url, body, timeout):
         """Status and body of an answer; None is a body that is too large.
 
-        The deadline holds for connecting, for the wait and for the body. Headers that come byte by
-        byte would outlast it.
+        The time-out holds for all of it together, also for what comes byte by byte.
         """
-        deadline = time.monotonic() + timeout
         response = self._pool.request(
             method,
             url,
@@ -177,15 +176,12 @@ class RestTransport:
         )
         try:
             data = bytearray()
-            # As it comes: `read` would wait for the whole of a body that comes byte by byte.
+            # As it comes: `read` would hold the whole of a body that is too large.
             while piece := response.read1(_PIECE, decode_content=True):
                 data += piece
                 if len(data) > self._most:
                     response.close()
                     return response.status, None
-                if time.monotonic() > deadline:
-                    response.close()
-                    raise urllib3.exceptions.TimeoutError
             return response.status, bytes(data)
         finally:
             response.release_conn()

@@ -1,14 +1,11 @@
 """Answers of HTTP servers that are not TensorFlow Serving, or have one before them."""
 
 import http.server
-import itertools
 import threading
-import types
 
 import pytest
 
-from savedmodels.client import Client, Retries
-from savedmodels.serving_client import rest_transport
+from savedmodels.client import Client
 from tests.savedmodels.clients import AT_ONCE, ROW, failure
 
 
@@ -111,18 +108,6 @@ def test_an_answer_that_breaks_off():
     ):
         error = failure(lambda: client.score(ROW))
     assert error.kind == "not_there" and len(seen) == 3
-
-
-def test_a_body_that_comes_too_slowly_is_given_up(monkeypatch):
-    # Each look at the clock is a second later: at the deadline, and after each piece of the body.
-    clock = types.SimpleNamespace(monotonic=itertools.count().__next__)
-    monkeypatch.setattr(rest_transport, "time", clock)
-    with (
-        _answering(200, b'{"outputs": [[0.5, 0.5, 0.5]]}') as (port, _),
-        Client(f"http://127.0.0.1:{port}", "books", retries=Retries(1), timeout=0.9) as client,
-    ):
-        assert failure(lambda: client.score(ROW)).kind == "timeout"
-        assert client.score(ROW, timeout=9)["log_probs"].tolist() == [[0.5] * 3]
 
 
 def test_an_output_of_several_is_found_by_its_name():
