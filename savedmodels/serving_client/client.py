@@ -67,6 +67,7 @@ class Client:
             settings.check_seconds(name, seconds, optional=name == "attempt_timeout")
         self.model, self._timeout, self._attempt_timeout = model, timeout, attempt_timeout
         self._retries = retries or Retries()
+        self._is_closed = False
         self._are_bytes = None  # once a stream has asked
         authorities = None if ca_file is None else settings.read_authorities(ca_file)
         headers = settings.read_headers(headers or {})
@@ -260,7 +261,8 @@ class Client:
         return [{"version": v, "state": state, "error": error} for v, state, error in found]
 
     def close(self):
-        """Closes the connections. Calls of other threads that are under way may fail."""
+        """Closes the connections. Calls under way may fail, later ones raise ValueError."""
+        self._is_closed = True
         self._transport.close()
 
     def __enter__(self):
@@ -280,6 +282,8 @@ class Client:
 
     def _call(self, function, timeout):
         settings.check_seconds("timeout", timeout, optional=True)
+        if self._is_closed:
+            raise ValueError(f"this client of {self.endpoint} is closed: make another")
         timeout = self._timeout if timeout is None else timeout
         return self._retries.call(function, timeout, self._attempt_timeout)
 

@@ -14,6 +14,8 @@ def check_model(model, version, label):
     for name, value in (("model", model), ("label", label)):
         if not isinstance(value, str | None) or value == "" or (name, value) == ("model", None):
             raise ValueError(f"{name} must be a name, got {value!r}")
+        if value is not None and re.search("[\ud800-\udfff]", value):
+            raise ValueError(f"{name} must be valid Unicode, got {value!r}")
     if version is not None:
         check_integer("version", version, 0, 2**63 - 1)
         if label is not None:
@@ -40,6 +42,8 @@ def read_headers(headers):
     for name, value in headers.items():
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
             raise ValueError(f"the name of a header must be letters, digits, _.-, got {name!r}")
+        if name.lower().endswith("-bin"):
+            raise ValueError(f"the header {name} would be binary to gRPC: its name ends with -bin")
         if not isinstance(value, str) or not re.fullmatch(r"[ -~]*", value):
             raise ValueError(f"the header {name} must be printable ASCII")
     return dict(headers)
