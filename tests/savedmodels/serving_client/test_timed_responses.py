@@ -56,7 +56,7 @@ SLOW = {
 def test_what_stops_is_given_up(sent):
     with stopping(sent) as port, connect(port, timeout=0.2) as client:
         error = failure(lambda: client.score(ROW))
-    assert error.kind == "timeout" and "no whole answer came within 0.2 s" in str(error)
+    assert error.kind == "timeout" and "no whole answer came" in str(error)
 
 
 @pytest.mark.parametrize("headers", [HEADERS, CLOSING])
