@@ -161,6 +161,11 @@ def read_file(name):
         return file.read()
 
 
+def is_told():
+    """bool. Whether gin has been told anything at all."""
+    return bool(gin.config_str().strip())
+
+
 def make(configurable):
     """Calls a gin configurable.
 

@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from pipelines import checkpoints
+import gin
+from pipelines import checkpoints, configuration
 from pipelines.training import evaluation, loop
 from pipelines.training.continuous import evaluate_continuously
 from pipelines.training.run import Run
@@ -51,11 +52,59 @@ class Estimator:
             exporter: see `Estimator`.
 
         Raises:
-            UserError: settings that are missing or refused.
+            UserError: settings that are missing or refused, or gin was told none.
         """
         estimator = cls.__new__(cls)
         estimator._run, estimator._exporter = Run.from_gin(model_dir, bindings), exporter
         return estimator
+
+    @classmethod
+    def from_model_dir(cls, model_dir, bindings=(), exporter=None):
+        """The estimator of a run that the commands began, from its directory alone.
+
+        It makes gin forget what it was told before: models and optimizers are made when they are
+        asked for, so only the estimator that was made last is to be asked.
+
+        Args:
+            model_dir: str, local or remote.
+            bindings: gin bindings that come after the run's own.
+            exporter: see `Estimator`.
+
+        Raises:
+            UserError: the directory holds no run, or settings are refused.
+
+        Example:
+
+        ```python
+        estimator = Estimator.from_model_dir("runs/books")
+        model, task = estimator.load_model(), estimator.task
+        ```
+        """
+        gin.clear_config()
+        configuration.read_model_dir(model_dir, bindings=bindings)
+        return cls.from_gin(model_dir, bindings, exporter)
+
+    @property
+    def task(self):
+        """The experiment's. One of text turns it into ids with `encode`, and back: `decode`."""
+        return self._run.experiment.task
+
+    def load_model(self, step=None):
+        """The model with the weights of a checkpoint: their average, if the run keeps one.
+
+        It is made on this process's device, whatever strategy the run was trained under.
+
+        Args:
+            step: int or None. None is the newest checkpoint.
+
+        Returns:
+            `PerceiverARCausalLM`.
+
+        Raises:
+            UserError: no such checkpoint, or one of another model.
+        """
+        model, _ = self._run.load_model(step)
+        return model
 
     @property
     def is_chief(self):

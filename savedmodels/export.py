@@ -103,13 +103,9 @@ def export_run(run, output, step=None, **options):
     Raises:
         UserError: no such checkpoint, or a directory that cannot be written.
     """
-    from pipelines import checkpoints
     from savedmodels.writer import write_version
 
-    # Outside of any strategy: a server has none.
-    model = run.experiment.make_model()
-    run.check_used()
-    step = checkpoints.restore_weights(run.model_dir, model, step)
+    model, step = run.load_model(step)
     task = run.experiment.task
     rules = (getattr(task, "positions", None), getattr(task, "masks", ()))
     return step, *write_version(model, output, _text_codec(task), *rules, **options)

@@ -41,8 +41,14 @@ class Run:
         """The run that gin is configured for.
 
         Raises:
-            UserError: settings that are missing or refused.
+            UserError: settings that are missing or refused, or gin was told none.
         """
+        if not configuration.is_told():
+            raise UserError(
+                "gin has been told no settings: Estimator.from_model_dir(MODEL_DIR) reads those of "
+                "a run that is there, pipelines.configuration.parse(FILES, BINDINGS) those of a "
+                "new one"
+            )
         kinds = (Experiment, TrainSettings, RunConfig, Distribution)
         return cls(model_dir, *map(configuration.make, kinds), bindings=tuple(bindings))
 
@@ -105,6 +111,22 @@ class Run:
             optimizer = self.experiment.make_optimizer()
             self.settings.prepare(optimizer, model.trainable_variables)
         return model, optimizer
+
+    def load_model(self, step=None):
+        """The model with the weights of a checkpoint, outside of any strategy.
+
+        Args:
+            step: int or None. None is the newest checkpoint.
+
+        Returns:
+            `PerceiverARCausalLM`, and int, the step.
+
+        Raises:
+            UserError: no such checkpoint, or one of another model.
+        """
+        model = self.experiment.make_model()
+        self.check_used()
+        return model, checkpoints.restore_weights(self.model_dir, model, step)
 
     def check_used(self):
         """Refuses gin bindings that had no effect. After everything was made and looked at.

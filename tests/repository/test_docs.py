@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from keras_perceiver_ar.convert import settings
+from tests.pipelines import runs
 
 OWN_TESTS = ("data.md", "serving.md")
 
@@ -22,6 +23,8 @@ def examples(repository_files, repository):
 
 @pytest.mark.slow
 def test_examples_run_and_print_what_they_say(repository_files, repository, tmp_path):
+    flags = runs.text_flags(runs.write_books(tmp_path / "books"), "CONTEXT = 40")
+    runs.save_untrained(tmp_path / "runs" / "books", flags)
     environment = {**os.environ, "PYTHONPATH": str(repository), "KERAS_BACKEND": "tensorflow"}
     count = 0
     for name, line, code in examples(repository_files, repository):
