@@ -13,6 +13,7 @@ import argparse
 import importlib.util
 import json
 import os
+import re
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -20,6 +21,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.modules["keras"] = sys.modules["keras_perceiver_ar"] = None
 
 import tensorflow as tf  # noqa: E402
+
+# As in `keras_perceiver_ar.generation.sampler`, which this must not import.
+_OFF = {"top_p": 1, "top_k": 0, "min_p": 0, "typical_p": 1, "repetition_penalty": 1}
 
 
 def main():
@@ -36,10 +40,30 @@ def main():
     specs = signature.structured_input_signature[1]
     given = json.loads(flags.inputs)
     if given.keys() != specs.keys():
-        sys.exit(f"error: {flags.signature} takes {sorted(specs)}, got {sorted(given)}")
+        sys.exit(f"error: {flags.signature} {_differ(specs.keys(), given.keys())}")
     inputs = {name: tf.constant(value, specs[name].dtype) for name, value in given.items()}
-    outputs = {name: value.numpy() for name, value in signature(**inputs).items()}
+    try:
+        outputs = {name: value.numpy() for name, value in signature(**inputs).items()}
+    except tf.errors.InvalidArgumentError as error:
+        sys.exit(f"error: {_said(error.message)}")
     print(json.dumps({name: _plain(value) for name, value in outputs.items()}))
+
+
+def _differ(taken, given):
+    """What is missing, with the value that switches it off where there is one, and what is odd."""
+    missing = [
+        f"{name} ({_OFF[name]} is off)" if name in _OFF else name for name in sorted(taken - given)
+    ]
+    parts = {"also takes": missing, "does not take": sorted(given - taken)}
+    return "; ".join(f"{what} {', '.join(names)}" for what, names in parts.items() if names)
+
+
+def _said(message):
+    """What the model had to say, in one line, without TensorFlow's nodes and traces."""
+    assertion = re.search(r"assertion failed: \[([^\]]*)\]([^\n]*)", message)
+    if assertion is None:
+        return " ".join(message.split())
+    return f"{assertion[1]}, got{re.sub(r'{{.*', '', assertion[2]).rstrip(' [')}"
 
 
 def _load_ops_of_text(path):

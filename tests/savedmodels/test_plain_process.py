@@ -1,5 +1,9 @@
 """A process with TensorFlow alone answers as the Python model does."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -36,6 +40,22 @@ def test_score_is_that_of_the_model(copy_export, signature):
         [True] + [False] * 3 + [True] * 3,
     ]
     np.testing.assert_allclose(actual, expected, atol=1e-5)  # NaN must meet NaN
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"temperature": [-1.0]}, "error: temperature must be a finite number ≥ 0, got [-1]"),
+        ({"top_p": None, "heat": [1]}, "generate also takes top_p (1 is off); does not take heat"),
+    ],
+)
+def test_a_refusal_is_one_line(copy_export, changed, said):
+    inputs = {"token_ids": [[2, 5]], "lengths": [2], **exports.sampling(1), **changed}
+    given = {name: np.asarray(v).tolist() for name, v in inputs.items() if v is not None}
+    command = [sys.executable, str(exports.SCRIPT), str(copy_export[1]), json.dumps(given)]
+    answer = subprocess.run(command, cwd="/", capture_output=True, text=True)
+    assert answer.returncode == 1 and said in answer.stderr
+    assert answer.stderr.count("\n") == 1
 
 
 def test_generate_is_that_of_the_model(copy_export):
