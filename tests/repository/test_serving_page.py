@@ -1,10 +1,15 @@
 """Every command and example of docs/serving.md runs, against a stand-in."""
 
+import re
+import shlex
+import signal
 import sys
 
 import pytest
 
+from savedmodels.client import Client
 from savedmodels.serving_client import serving_error
+from tests.pipelines import runs
 from tests.repository import pages
 from tests.savedmodels import exports
 from tests.serving.stand_in import StandIn
@@ -42,6 +47,27 @@ def test_the_example(outputs):
     last = printed[printed.rindex("refused temperature model") :]
     assert last.startswith("refused temperature model 'books' at grpc://localhost:")
     assert "temperature must be a finite number" in last
+
+
+def test_the_stand_in_starts_as_the_page_says(repository, tmp_path):
+    exports.export_text(tmp_path)
+    (line,) = (
+        line
+        for block in pages.blocks(repository / "docs" / "serving.md", "sh")
+        for line in block.splitlines()
+        if "stand_in" in line
+    )
+    python, option, module, *rest = shlex.split(line)
+    assert (python, option) == (".venv/bin/python", "-m")
+    free = [re.sub(r"(?<=_port=)\d+", "0", word) for word in rest]
+    folder = tmp_path / "exported"
+    process = runs.start(module, *(str(folder) if "/" in word else word for word in free))
+    said = runs.read_until(process, "\n")
+    found = re.fullmatch(r"version 1 of books at (grpc:\S+) and (http:\S+)\n", said)
+    with Client(found[2], "books") as client:
+        assert client.status()[0]["state"] == "AVAILABLE"
+    process.send_signal(signal.SIGINT)
+    assert runs.finish(process)[0] == 0
 
 
 def test_every_kind_of_failure_is_on_the_page(repository):

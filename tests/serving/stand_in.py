@@ -6,10 +6,13 @@ its C++ runs here: no batching, no version manager, no session, no HTTP server o
 tested against this has not been run on TensorFlow Serving.
 """
 
+import argparse
 import concurrent.futures
 import contextlib
 import http.server
 import os
+import pathlib
+import signal
 import socket
 import threading
 
@@ -31,16 +34,17 @@ class StandIn:
         versions: dict of int to the path of an exported version.
         labels: dict of str to int, or None.
         tls: (PEM of a key, PEM of its certificates, `ssl.SSLContext`) for both front ends, or None.
+        grpc_port, rest_port: int. 0 is one that is free.
 
     Attributes:
         faults: `Faults`.
         grpc_port, rest_port: int.
     """
 
-    def __init__(self, name, versions, labels=None, tls=None):
+    def __init__(self, name, versions, labels=None, tls=None, grpc_port=0, rest_port=0):
         self._model, self.faults = ServedModel(name, versions, labels), Faults()
         self._tls = tls
-        self.grpc_port = self.rest_port = 0
+        self.grpc_port, self.rest_port = grpc_port, rest_port
 
     def __enter__(self):
         self.start()
@@ -51,7 +55,7 @@ class StandIn:
         self.stop()
 
     def start(self):
-        """Listens: on free ports at first, on the same ones later."""
+        """Listens: where no port was given on a free one at first, on the same one later."""
         pool = concurrent.futures.ThreadPoolExecutor(16)
         # As `server.cc` sets it; so_reuseport would let a second server share the port.
         options = [("grpc.max_receive_message_length", 2**31 - 1), ("grpc.so_reuseport", 0)]
@@ -124,3 +128,27 @@ class _RestServer(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         pass  # a caller went away
+
+
+def main():
+    """Serves the newest version of a folder until it is interrupted."""
+    flags = argparse.ArgumentParser(prog="python -m tests.serving.stand_in")
+    flags.add_argument("name", help="of the model")
+    flags.add_argument("dir", type=pathlib.Path, help="folder of numbered versions")
+    flags.add_argument("--grpc_port", type=int, default=8500, help="0: one that is free")
+    flags.add_argument("--rest_port", type=int, default=8501, help="0: one that is free")
+    flags = flags.parse_args()
+    numbers = [int(path.parent.name) for path in flags.dir.glob("[0-9]*/saved_model.pb")]
+    if not numbers:
+        raise SystemExit(f"error: {flags.dir} holds no version: give the --output of an export")
+    versions = {max(numbers): str(flags.dir / str(max(numbers)))}
+    ports = {"grpc_port": flags.grpc_port, "rest_port": flags.rest_port}
+    with StandIn(flags.name, versions, **ports) as server:
+        places = " and ".join(server.targets().values())
+        print(f"version {max(numbers)} of {flags.name} at {places}", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+
+
+if __name__ == "__main__":
+    main()
