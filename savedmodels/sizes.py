@@ -6,6 +6,8 @@ import os
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
+from savedmodels import warmup
+
 _LARGEST = 5
 
 
@@ -26,13 +28,16 @@ def report(folder):
         for name in names
     }
     graph = files["saved_model.pb"]
-    assets = sum(size for name, size in files.items() if name.startswith("assets"))
+    requests = files.get(warmup.FILE, 0)
+    assets = sum(size for name, size in files.items() if name.startswith("assets")) - requests
     variables = _variables(folder)
     held = sum(size for *_, size in variables)
     count = sum(math.prod(shape) for _, shape, *_ in variables)
+    whole = sum(files.values())
     lines = [
-        f"{sum(files.values()):,} bytes on disk: {held:,} of {count:,} weights in "
-        f"{len(variables)} variables, {graph:,} of the graph, {assets:,} of assets"
+        f"{whole:,} bytes on disk: {held:,} for the {count:,} weights in {len(variables)} "
+        f"variables, {graph:,} for the graph, {requests:,} for warm-up requests, {assets:,} for "
+        f"assets, {whole - held - graph - requests - assets:,} for the rest"
     ]
     for name, shape, dtype, size in sorted(variables, key=lambda part: -part[-1])[:_LARGEST]:
         lines.append(f"  {size:,} bytes: {name}, {dtype} {' × '.join(map(str, shape))}")
