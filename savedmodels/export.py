@@ -105,7 +105,7 @@ def export_run(run, output, step=None, **options):
     """
     from savedmodels.writer import write_version
 
-    model, step = run.load_model(step)
+    model, step = run.load_model(step, is_told=True)
     task = run.experiment.task
     rules = (getattr(task, "positions", None), getattr(task, "masks", ()))
     return step, *write_version(model, output, _text_codec(task), *rules, **options)

@@ -102,11 +102,12 @@ class Found(NamedTuple):
     served: bool  # whether a signature reaches it
 
 
-def check(folder):
+def check(folder, tell=lambda line: None):
     """Refuses a SavedModel that would not run, or not everywhere.
 
     Args:
         folder: str, local or remote.
+        tell: function of a line, what begins.
 
     Raises:
         UserError: names the op and its function: it is not registered, or not linked into TF
@@ -116,7 +117,9 @@ def check(folder):
     saved = saved_model_pb2.SavedModel()
     saved.ParseFromString(remote.content(tf.io.gfile.join(folder, "saved_model.pb")))
     for meta_graph in saved.meta_graphs:
-        for found in _nodes(meta_graph):
+        nodes = list(_nodes(meta_graph))
+        tell(f"checking {len(nodes):,} operations")
+        for found in nodes:
             if fault := _fault(found):
                 where = f"function {found.place}" if found.place else "the outermost graph"
                 raise UserError(

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import sys
 from typing import NamedTuple
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from pipelines.command_line import user_errors
 from pipelines.errors import UserError
+from pipelines.slide_checks import check_slide
 from savedmodels import registry_check, sampling_inputs, signatures, versions, warmup
 from savedmodels import stepwise as stepwise_lib
 from savedmodels.stored_weights import StoredWeights
@@ -58,11 +60,13 @@ def write_version(
     sampling = sampling_inputs.check_names(sampling)
     max_context = model.backbone.max_context
     most_new_tokens = _most_new_tokens(slide, most_new_tokens, max_context, positions)
+    check_slide(slide, model.backbone)
     stored = None if weights is None else StoredWeights(model, weights)
 
     def trace(function, inputs):
         return _trace(stored.wrap(function) if stored else function, inputs)
 
+    _tell("compiling")
     endpoints = {}
     if stepwise:  # first, as it may be refused
         endpoints |= _stepwise(model, positions, message_limit, trace)
@@ -85,13 +89,20 @@ def write_version(
         archive.add_endpoint(name, endpoint.function)
 
     def write(folder):
+        _tell(f"writing a version in {directory}")
         with contextlib.redirect_stdout(io.StringIO()):  # Keras lists what it saves
             archive.write_out(folder, verbose=False)
-        registry_check.check(folder)
+        registry_check.check(folder, _tell)
+        _tell(f"writing warm-up requests of {', '.join(endpoints)}")
         warmup.write(folder, requests)
 
     with user_errors(OSError, tf.errors.OpError):
         return versions.add(directory, write), tuple(endpoints)
+
+
+def _tell(line):
+    """Says what begins, for the person who waits for it."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _most_new_tokens(slide, most_new_tokens, max_context, positions):

@@ -164,13 +164,14 @@ def restore_newest(model_dir, read, names=None, remedy="bring a copy back"):
     return None, torn
 
 
-def restore_weights(model_dir, model, step=None):
+def restore_weights(model_dir, model, step=None, is_told=False):
     """Reads a model's weights from a checkpoint of a run: their average, if the run keeps one.
 
     Args:
         model_dir: str.
         model: `PerceiverARCausalLM`.
         step: int or None. None is the newest checkpoint that is not torn.
+        is_told: bool. Whether standard error is told which one, for a person who waits.
 
     Returns:
         int, the step.
@@ -182,6 +183,9 @@ def restore_weights(model_dir, model, step=None):
     check_model(model_dir, model)
 
     def read(path):
+        if is_told:
+            line = f"loading step {step_of(path)} of {model_dir}"
+            print(line, file=sys.stderr, flush=True)
         restore(_weights_of(model, path), path)
 
     if step is None:

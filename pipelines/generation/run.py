@@ -15,6 +15,7 @@ from pipelines.generation.progress import GenerationProgress
 from pipelines.generation.request import IMAGE, JSON_LINES, MUSIC, TEXT
 from pipelines.generation.text_output import TextOutput
 from pipelines.gin_checks import check_used
+from pipelines.slide_checks import check_slide
 
 _MORE = "; with --slide the oldest tokens leave, and there is no end"
 
@@ -37,7 +38,7 @@ def generate(model_dir, request, checkpoint=None, bindings=()):
     request.check(kind, task.codec.size if kind == IMAGE else None)
     model = experiment.make_model()
     check_used(bindings)
-    checkpoints.restore_weights(model_dir, model, checkpoint)
+    check_slide(request.slide, model.backbone, request.num_latents)
     with user_errors(ValueError):
         sampler = (
             kpar.generation.Sampler(**request.sampling)
@@ -52,8 +53,11 @@ def generate(model_dir, request, checkpoint=None, bindings=()):
             "kept ones behind those that are drawn"
         )
     max_new_tokens = _most(request, kind, rows, context, positions)
+    checkpoints.restore_weights(model_dir, model, checkpoint, is_told=True)
     rows = [row for row in rows for _ in range(request.samples)]
-    if kind != TEXT:
+    if kind == TEXT:
+        print("compiling", file=sys.stderr, flush=True)
+    else:
         of_rows = f" for each of {len(rows):,} rows" if len(rows) > 1 else ""
         doing = "drawing" if request.beam is None else "searching"
         print(f"{doing} up to {max_new_tokens:,} tokens{of_rows}", file=sys.stderr)

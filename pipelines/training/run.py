@@ -112,11 +112,11 @@ class Run:
             self.settings.prepare(optimizer, model.trainable_variables)
         return model, optimizer
 
-    def load_model(self, step=None):
+    def load_model(self, step=None, is_told=False):
         """The model with the weights of a checkpoint, outside of any strategy.
 
         Args:
-            step: int or None. None is the newest checkpoint.
+            step, is_told: see `restore_weights`.
 
         Returns:
             `PerceiverARCausalLM`, and int, the step.
@@ -126,7 +126,7 @@ class Run:
         """
         model = self.experiment.make_model()
         self.check_used()
-        return model, checkpoints.restore_weights(self.model_dir, model, step)
+        return model, checkpoints.restore_weights(self.model_dir, model, step, is_told)
 
     def check_used(self):
         """Refuses gin bindings that had no effect. After everything was made and looked at.

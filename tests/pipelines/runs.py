@@ -89,12 +89,12 @@ def refusal(capsys, main, *arguments):
     return error_line(capsys.readouterr().err)
 
 
-def refusal_after_warnings(capsys, main, *arguments):
-    """The line of a refusal, where warnings come before it."""
+def refusal_after(begin, capsys, main, *arguments):
+    """The line of a refusal that comes after others, all of which begin with this (or one of)."""
     capsys.readouterr()
     assert call(main, *arguments) == command_line.BAD_INPUT
     lines = capsys.readouterr().err.splitlines(keepends=True)
-    assert lines[:-1] and all(line.startswith("warning: ") for line in lines[:-1])
+    assert lines[:-1] and all(line.startswith(begin) for line in lines[:-1])
     return error_line(lines[-1])
 
 

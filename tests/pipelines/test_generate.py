@@ -153,7 +153,8 @@ def test_a_file_of_lines_is_printed_one_by_one(text_run, tmp_path, capsys):
 def test_a_run_ends_with_what_it_took(text_run, capsys):
     flags = (f"--model_dir={text_run[0]}", "--prompt=abc", "--temperature=0", "--max_new_tokens=7")
     assert runs.call(generate.main, *flags) == 0
-    (line,) = capsys.readouterr().err.splitlines()
+    loading, compiling, line = capsys.readouterr().err.splitlines()
+    assert (loading, compiling) == (f"loading step 0 of {text_run[0]}", "compiling")
     assert line.startswith("drew 7 tokens in ")
     assert "tokens/s); before them, reading 4 tokens of prompts took " in line
     assert line.endswith(" s") and "s, and compiling " in line
@@ -174,7 +175,7 @@ def test_ctrl_c_leaves_what_was_written(text_run, capsys, monkeypatch, tmp_path)
     flags = (f"--model_dir={text_run[0]}", f"--prompt={PROMPT}", f"--output={output}", *SAMPLED)
     assert runs.call(generate.main, *flags) == 130
     out, err = capsys.readouterr()
-    assert err == "interrupted\n" and len(seen) == 6
+    assert err.splitlines()[1:] == ["compiling", "interrupted"] and len(seen) == 6
     assert out.endswith("\n") and output.read_text(encoding="utf-8") == out
     assert whole.startswith(out.rstrip("\n\ufffd")) and len(PROMPT) < len(out) < len(whole)
 
@@ -228,9 +229,13 @@ def test_the_same_is_refused_later_where_a_binding_might_change_it(text_run, tmp
     many = (f"--prompts_file={tmp_path / 'lines.txt'}", "--max_new_tokens=11")
     line = runs.refusal(capsys, generate.main, *flags, *many)
     assert "line 2 of " in line and "--max_new_tokens can be at most 10, got 11; with" in line
-    for flag, wanted in ((f"--seed={2**70}", "`seed` must be"), ("--top_p=2", "`top_p` must lie")):
-        flags = (f"--model_dir={text_run[0]}", "--prompt=a", flag)
-        assert wanted in runs.refusal(capsys, generate.main, *flags)
+    flags = (f"--model_dir={text_run[0]}", "--prompt=a")
+    assert "`top_p` must lie" in runs.refusal(capsys, generate.main, *flags, "--top_p=2")
+    line = runs.refusal(capsys, generate.main, *flags, "--slide=40")
+    assert "--slide must be at most 39 for this model, whose context is 40 " in line
+    begun = ("loading ", "compiling")
+    line = runs.refusal_after(begun, capsys, generate.main, *flags, f"--seed={2**70}")
+    assert "`seed` must be" in line
 
 
 def test_a_copy_model_speaks_in_numbers(copy_run, capsys):

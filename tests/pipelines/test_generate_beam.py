@@ -37,7 +37,8 @@ def test_the_likeliest_text_is_printed_once_it_is_found(run, capsys):
     out, err = capsys.readouterr()
     text, _ = search(model, PROMPT, 3)
     assert out == f"{PROMPT}{text}\n"
-    (line,) = err.splitlines()
+    *_, compiling, line = err.splitlines()
+    assert compiling == "compiling"
     assert line.startswith(f"searched {NEW} tokens in ")
 
 

@@ -62,8 +62,9 @@ def test_an_image_is_drawn_to_its_last_value(folder, capsys):
     drawn = [draw(folder, f"--seed={seed}") for seed in range(3)]
     assert any(image[-1, -1, -1] > 0 for image in drawn)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[::2] == [f"drawing up to {VALUES} tokens"] * 3
-    assert all(line.startswith(f"drew {VALUES} tokens in ") for line in lines[1::2])
+    assert lines[::3] == [f"loading step 0 of {folder / 'images'}"] * 3
+    assert lines[1::3] == [f"drawing up to {VALUES} tokens"] * 3
+    assert all(line.startswith(f"drew {VALUES} tokens in ") for line in lines[2::3])
 
 
 def test_an_image_does_not_end_before_its_last_value(folder, capsys):
@@ -75,7 +76,7 @@ def test_an_image_does_not_end_before_its_last_value(folder, capsys):
 def test_several_images_are_those_of_the_seeds_one_by_one(folder, capsys):
     grid = draw(folder, "--samples=5", "--top_p=1", "--batch_size=2", "--max_new_tokens=40")
     assert grid.shape == (SIZE * 2 + 2, SIZE * 3 + 4, 3)
-    first, *_, of_values, last = capsys.readouterr().err.splitlines()
+    _, first, *_, of_values, last = capsys.readouterr().err.splitlines()
     assert first == "drawing up to 40 tokens for each of 5 rows"
     assert f" of {VALUES} values of an image: the rest is black" in of_values
     assert last.startswith("drew ")
@@ -102,8 +103,8 @@ def test_images_and_music_can_be_searched(folder, capsys):
     likeliest = draw(folder, "--beam=2")
     assert likeliest.shape == (SIZE, SIZE, 3) and (likeliest == draw(folder, "--beam=2")).all()
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == f"searching up to {VALUES} tokens"
-    assert lines[1].startswith(f"searched {VALUES} tokens in ")
+    assert lines[1] == f"searching up to {VALUES} tokens"
+    assert lines[2].startswith(f"searched {VALUES} tokens in ")
     flags = [f"--model_dir={folder / 'music'}", f"--output={folder / 'searched.mid'}", "--beam=3"]
     assert runs.call(generate.main, *flags, "--max_new_tokens=9") == 0
     assert midi_files.read(folder / "searched.mid") is not None

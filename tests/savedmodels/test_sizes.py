@@ -18,12 +18,15 @@ def numbers(text):
 def test_each_weight_is_held_once_and_everything_is_counted(tmp_path, weights, capsys):
     flags = [] if weights == "float32" else [f"--weights={weights}"]
     model, path = exports.export_copy(tmp_path, *flags)
+    told = capsys.readouterr()
     first, *largest = sizes.report(str(path))
-    on_disk, held, count, variables, graph, assets = numbers(first)
+    on_disk, held, count, variables, graph, warmup, assets, rest = numbers(first)
+    assert held + graph + warmup + assets + rest == on_disk and rest > 0
     files = [os.path.join(place, name) for place, _, names in os.walk(path) for name in names]
     assert on_disk == sum(map(os.path.getsize, files))
     assert graph == os.path.getsize(path / "saved_model.pb")
-    assert assets == os.path.getsize(path / "assets.extra" / "tf_serving_warmup_requests")
+    assert warmup == os.path.getsize(path / "assets.extra" / "tf_serving_warmup_requests")
+    assert assets == 0
     used = [variable for variable in model.variables if "seed" not in variable.path]
     shapes = [tuple(variable.shape) for variable in used]
     assert variables == len(used)
@@ -36,4 +39,12 @@ def test_each_weight_is_held_once_and_everything_is_counted(tmp_path, weights, c
     assert [numbers(line)[0] for line in largest] == sorted(
         (numbers(line)[0] for line in largest), reverse=True
     )
-    assert first in capsys.readouterr().out  # the command says it
+    assert first in told.out  # the command says it
+    *begun, checking, warming = told.err.splitlines()
+    assert begun == [
+        f"loading step 0 of {tmp_path / 'run'}",
+        "compiling",
+        f"writing a version in {tmp_path / 'exported'}",
+    ]
+    assert re.fullmatch(r"checking [\d,]+ operations", checking)
+    assert warming == "writing warm-up requests of serving_default, score, generate"

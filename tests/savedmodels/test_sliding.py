@@ -99,15 +99,26 @@ def test_the_warm_up_slides(exported, folder):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ([f"--slide={CONTEXT}"], '`slide` must be None, "half" or an integer from 1 to 19'),
         (["--slide=0"], "must be an integer ≥ 1, got '0'"),
-        (["--max_new_tokens=9"], "--max_new_tokens needs --slide"),
         (["--slide", "--max_new_tokens=0"], "must be an integer ≥ 1, got '0'"),
     ],
 )
 def test_flags_that_make_no_sense(exported, folder, capsys, flags, said):
     flags = [f"--model_dir={folder / 'run'}", f"--output={folder / 'wrong'}", *flags]
     assert said in runs.refusal(capsys, export.main, *flags)
+    assert not (folder / "wrong").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        (f"--slide={CONTEXT}", "error: --slide must be at most 19 for this model, whose context "),
+        ("--max_new_tokens=9", "error: --max_new_tokens needs --slide"),
+    ],
+)
+def test_flags_that_do_not_fit_the_model(exported, folder, capsys, flag, said):
+    flags = [f"--model_dir={folder / 'run'}", f"--output={folder / 'wrong'}", flag]
+    assert runs.refusal_after("loading step 7", capsys, export.main, *flags).startswith(said)
     assert not (folder / "wrong").exists()
 
 

@@ -178,7 +178,8 @@ def test_the_bytes_of_a_row_are_those_of_its_tensors():
 def test_states_too_large_for_a_message_are_refused_and_nothing_is_written(tmp_path, capsys):
     runs.save_untrained(tmp_path / "run", runs.copy_flags())
     flags = [f"--model_dir={tmp_path / 'run'}", f"--output={tmp_path / 'exported'}", "--stepwise"]
-    line = runs.refusal(capsys, export.main, *flags, "--message_limit=0.001")
+    flags += ["--message_limit=0.001"]
+    line = runs.refusal_after(("loading ", "compiling"), capsys, export.main, *flags)
     assert "--message_limit=0.001" in line and "max_new_tokens=k" in line
     assert not (tmp_path / "exported").exists()
     with pytest.raises(UserError, match="4.01 MiB, more than --message_limit=4 "):

@@ -31,7 +31,7 @@ class Archive:
 def model(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.export, "ExportArchive", Archive)
     monkeypatch.setattr(writer, "_trace", writer.Endpoint)
-    monkeypatch.setattr(writer.registry_check, "check", lambda folder: None)
+    monkeypatch.setattr(writer.registry_check, "check", lambda folder, tell: None)
     monkeypatch.setattr(sizes, "report", lambda folder: ["a size"])
     return runs.save_untrained(tmp_path / "run", runs.copy_flags())
 
