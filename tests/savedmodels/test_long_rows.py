@@ -30,7 +30,7 @@ def test_what_holds_blocks_of_keys_answers_as_what_holds_all_scores(monkeypatch)
         return [
             tf.function(function, input_signature=specs, autograph=False)(*inputs[: len(specs)])
             for function, specs in zip(
-                made, (signatures.SCORE_INPUTS, signatures.GENERATE_INPUTS), strict=True
+                made, (signatures.SCORE_INPUTS, signatures.generate_inputs()), strict=True
             )
         ]
 
