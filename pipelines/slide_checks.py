@@ -1,6 +1,7 @@
 """Whether a model can let go of as many tokens as --slide says."""
 
 from keras_perceiver_ar.generation.cached_steps import refill_size
+from keras_perceiver_ar.generation.window import most_slide
 from pipelines.command_line import user_errors
 from pipelines.errors import UserError
 
@@ -21,7 +22,7 @@ def check_slide(slide, backbone, num_latents=None):
         num_positions = backbone.num_positions(num_latents)
     if not isinstance(slide, int):
         return
-    most = backbone.max_context + 1 - refill_size("half", num_positions)
+    most = most_slide(backbone.max_context, refill_size("half", num_positions))
     if slide > most:
         raise UserError(
             f"--slide must be at most {most} for this model, whose context is "

@@ -15,11 +15,8 @@ def read_integer(name, value, least=1):
     Raises:
         ValueError: not an integer, or too small.
     """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or number < least:
+    number = _integer(value)
+    if number is None or number < least:
         raise ValueError(f"`{name}` must be an integer ≥ {least}. Received: {value!r}")
     return number
 
@@ -37,16 +34,21 @@ def read_size(name, size, word, most, of):
     Raises:
         ValueError: not an integer from 1 to `most`.
     """
-    try:
-        number = 0 if isinstance(size, bool) else operator.index(size)
-    except TypeError:
-        number = 0
-    if not 1 <= number <= most:
+    number = _integer(size)
+    if number is None or not 1 <= number <= most:
         raise ValueError(
             f"`{name}` must be {word} or an integer from 1 to {most}, {of}. "
             f"Received: {name}={size!r}"
         )
     return number
+
+
+def _integer(value):
+    """A Python integer, of NumPy's as well; None of anything else, True and False too."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
 
 
 def read_stop_ids(stop_ids, vocab_size):
@@ -109,8 +111,9 @@ def _rectangle(rows):
     if hasattr(rows, "to_list"):  # a ragged tensor of TensorFlow's
         rows = rows.to_list()
     if isinstance(rows, (list, tuple)) and all(map(np.iterable, rows)):
-        width = max(map(len, rows), default=0)
-        rows = [[*row, *(0,) * (width - len(row))] for row in rows]
+        widths = set(map(len, rows))
+        if len(widths) > 1:  # not otherwise: arrays would be taken apart, number by number
+            rows = [[*row, *(0,) * (max(widths) - len(row))] for row in rows]
     try:
         return np.asarray(rows)
     except ValueError:  # of rows that are none

@@ -87,10 +87,15 @@ def slide_size(slide, max_context, kept):
     Raises:
         ValueError: neither None, "half" nor an integer from 1 to M + 1 − `kept`.
     """
-    most = max_context + 1 - kept
     if slide is None:
         return None
+    most = most_slide(max_context, kept)
     if slide == "half":
         return min(max(max_context // 2, 1), most)
     of = f"so that the {kept} positions of a refill stay"
     return read_size("slide", slide, 'None, "half"', most, of)
+
+
+def most_slide(max_context, kept):
+    """The most events that may leave at once; see `slide_size`."""
+    return max_context + 1 - kept
