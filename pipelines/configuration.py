@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import pathlib
-import re
 import sys
 
 import keras
@@ -11,13 +10,12 @@ import tensorflow as tf
 
 import gin
 import keras_perceiver_ar as kpar
-from pipelines import gin_changes
+from pipelines import gin_changes, gin_reading
 from pipelines.atomic_files import write_text, writing
 from pipelines.checkpoints import OPERATIVE_CONFIG, newest_checkpoint
 from pipelines.command_line import user_errors
 from pipelines.data import BooksTask, CopyTask, InputFnTask, LatentCrop, RandomCrop, ShardsTask
-from pipelines.errors import MissingValue, UserError
-from pipelines.gin_checks import check_macros
+from pipelines.errors import UserError
 from pipelines.optimizer_checks import check_optimizer
 from pipelines.position_checks import check_positions
 from pipelines.settings import RunConfig, TrainSettings  # noqa: F401 (for gin to know them)
@@ -129,16 +127,7 @@ def parse(files, bindings):
     gin.add_config_file_search_path(str(REPOSITORY))
     for name in files:
         read_file(name)
-    kinds = (ValueError, SyntaxError, OSError, ImportError, AttributeError)
-    with user_errors(*kinds):
-        gin.parse_config_files_and_bindings(files, [], finalize_config=False)
-    for binding in bindings:
-        with user_errors(*kinds, hint=f" (in --gin_bindings={binding!r})"):
-            gin.parse_config(binding)
-    check_macros(bindings)
-    missing = re.findall(r"^(\w+) = %gin.REQUIRED", gin.config_str(), re.MULTILINE)
-    if missing:
-        raise MissingValue(missing)
+    gin_reading.parse(files, bindings)
 
 
 def read_file(name):
@@ -164,16 +153,6 @@ def read_file(name):
 def is_told():
     """bool. Whether gin has been told anything at all."""
     return bool(gin.config_str().strip())
-
-
-def make(configurable):
-    """Calls a gin configurable.
-
-    Raises:
-        UserError: settings that are missing or refused.
-    """
-    with user_errors(ValueError, TypeError, RuntimeError):
-        return configurable()
 
 
 def read_model_dir(model_dir, files=(), bindings=()):

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 import gin
-from pipelines import configuration, flops
+from pipelines import configuration, flops, gin_reading
 from pipelines.command_line import one_line
 from pipelines.compile_tpu import programs
 from pipelines.compile_tpu.numbering import number_within_computations
@@ -51,8 +51,8 @@ def lower(flags, replicas):
         raise UserError(
             "the run reads prepared data: give --vocab_size=NUMBER in their place, or DATA"
         ) from error
-    settings = configuration.make(TrainSettings)
-    experiment = configuration.make(Experiment)
+    settings = gin_reading.make(TrainSettings)
+    experiment = gin_reading.make(Experiment)
     with shapes_alone():
         model = experiment.make_model()
     optimizer = experiment.make_optimizer()

@@ -3,7 +3,7 @@
 import sys
 
 import keras_perceiver_ar as kpar
-from pipelines import checkpoints, configuration
+from pipelines import checkpoints, gin_reading
 from pipelines.command_line import user_errors
 from pipelines.configuration import Experiment
 from pipelines.errors import UserError
@@ -32,7 +32,7 @@ def generate(model_dir, request, checkpoint=None, bindings=()):
     Raises:
         UserError: a prompt that does not fit the context, or a setting out of range.
     """
-    experiment = configuration.make(Experiment)
+    experiment = gin_reading.make(Experiment)
     task = experiment.task
     kind = prompts.kind_of(task)
     request.check(kind, task.codec.size if kind == IMAGE else None)

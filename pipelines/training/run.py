@@ -7,7 +7,7 @@ import tempfile
 import keras
 import tensorflow as tf
 
-from pipelines import checkpoints, configuration
+from pipelines import checkpoints, configuration, gin_reading
 from pipelines.configuration import Experiment
 from pipelines.distribution import Distribution, is_chief, of_all_workers
 from pipelines.errors import UserError
@@ -50,7 +50,7 @@ class Run:
                 "new one"
             )
         kinds = (Experiment, TrainSettings, RunConfig, Distribution)
-        return cls(model_dir, *map(configuration.make, kinds), bindings=tuple(bindings))
+        return cls(model_dir, *map(gin_reading.make, kinds), bindings=tuple(bindings))
 
     @functools.cached_property
     def strategy(self):

@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 
 import gin
-from pipelines import checkpoints, command_line, configuration
+from pipelines import checkpoints, command_line, configuration, gin_reading
 from pipelines.distribution import Distribution
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -121,8 +121,8 @@ def save_untrained(model_dir, flags, step=0, scale=0.0):
     flags = parser.parse_args(flags)
     configuration.parse(flags.gin_file, flags.gin_bindings)
     for part in (configuration.TrainSettings, Distribution):
-        configuration.make(part)
-    experiment = configuration.make(configuration.Experiment)
+        gin_reading.make(part)
+    experiment = gin_reading.make(configuration.Experiment)
     model = experiment.make_model()
     optimizer = experiment.make_optimizer()
     optimizer.build(model.trainable_variables)

@@ -6,7 +6,7 @@ import pytest
 
 import gin
 import keras_perceiver_ar as kpar
-from pipelines import checkpoints, configuration, train
+from pipelines import checkpoints, configuration, gin_reading, train
 from pipelines.errors import UserError
 from tests.keras_perceiver_ar.support import no_weights
 from tests.pipelines import runs, shards
@@ -50,8 +50,8 @@ def test_every_run_file_is_an_experiment(file, tmp_path):
     values = {"DATA": repr(str(data)), "BATCH_SIZE": 8}
     bindings = [f"{name} = {values[name]}" for name in required_macros(file)]
     configuration.parse([relative(file)], bindings)
-    settings = configuration.make(configuration.TrainSettings)
-    experiment = configuration.make(configuration.Experiment)
+    settings = gin_reading.make(configuration.TrainSettings)
+    experiment = gin_reading.make(configuration.Experiment)
     with no_weights():  # gigabytes that nobody needs
         model = experiment.make_model()
     assert model.count_params() == PARAMETERS.get(file.stem, model.count_params())
@@ -76,7 +76,7 @@ def test_books_take_as_many_parameters_as_the_paper_says(tmp_path):
     """974.6 million, by readers' guess of the width of the inputs and of the vocabulary."""
     shards.prepare(runs.write_books(tmp_path / "books"), tmp_path / "shards")
     configuration.parse(["gin/runs/pg19.gin"], [f"DATA = '{tmp_path / 'shards'}'"])
-    experiment = configuration.make(configuration.Experiment)
+    experiment = gin_reading.make(configuration.Experiment)
     with no_weights():
         model = kpar.models.PerceiverARCausalLM(experiment.backbone(vocab_size=32_000))
     np.testing.assert_allclose(model.count_params(), 974.6e6, rtol=5e-4)
@@ -94,7 +94,7 @@ def test_books_take_as_many_parameters_as_the_paper_says(tmp_path):
 )
 def test_a_runtime_file_after_the_run_file_changes_the_optimizer(file, optimizer, schedule):
     configuration.parse(["gin/runs/copy_32_tiny.gin", f"gin/runtime/{file}.gin"], [])
-    made = configuration.make(configuration.Experiment).make_optimizer()
+    made = gin_reading.make(configuration.Experiment).make_optimizer()
     assert type(made).__name__ == optimizer
     assert type(made._learning_rate).__name__ == schedule
     peak, warm = (
@@ -116,7 +116,7 @@ def test_a_runtime_file_after_the_run_file_changes_the_optimizer(file, optimizer
 def test_a_runtime_file_changes_the_learning_rate(file, shares):
     files = ["gin/runs/copy_32_tiny.gin", "gin/runtime/lamb.gin", f"gin/runtime/{file}.gin"]
     configuration.parse(files, ["LEARNING_RATE = 0.5"])
-    rate = configuration.make(configuration.Experiment).make_optimizer()._learning_rate
+    rate = gin_reading.make(configuration.Experiment).make_optimizer()._learning_rate
     rates = [float(rate(step)) for step in shares]
     np.testing.assert_allclose(rates, [0.5 * share for share in shares.values()], atol=1e-8)
 
@@ -125,7 +125,7 @@ def test_a_runtime_file_changes_the_learning_rate(file, shares):
 def test_keras_own_optimizers_are_there_too(name):
     binding = f"Experiment.optimizer = @{name}\n{name}.learning_rate = 0.25"
     configuration.parse(["gin/runs/copy_32_tiny.gin"], [binding])
-    optimizer = configuration.make(configuration.Experiment).make_optimizer()
+    optimizer = gin_reading.make(configuration.Experiment).make_optimizer()
     assert type(optimizer) is getattr(keras.optimizers, name)
     assert float(optimizer.learning_rate) == 0.25
 
@@ -144,7 +144,7 @@ def test_keras_own_optimizers_are_there_too(name):
 def test_a_setting_that_a_schedule_or_optimizer_refuses_is_named(binding, named):
     configuration.parse(["gin/runs/copy_32_tiny.gin", "gin/runtime/steps.gin"], [binding])
     with pytest.raises(UserError, match=re.escape(named)):
-        configuration.make(configuration.Experiment).make_optimizer()
+        gin_reading.make(configuration.Experiment).make_optimizer()
 
 
 @pytest.mark.parametrize(
@@ -168,13 +168,13 @@ def test_run_files_give_every_macro_a_reason():
 def test_files_are_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     configuration.parse(["gin/runs/copy_32_tiny.gin"], [])
-    assert configuration.make(configuration.Experiment).task.length == 32
+    assert gin_reading.make(configuration.Experiment).task.length == 32
 
 
 def test_bindings_come_after_all_files_and_the_last_one_counts():
     files = ["gin/runs/copy_32_tiny.gin"]
     configuration.parse(files, ["BATCH_SIZE = 6", "BATCH_SIZE = 7"])
-    assert configuration.make(configuration.TrainSettings).batch_size == 7
+    assert gin_reading.make(configuration.TrainSettings).batch_size == 7
 
 
 @pytest.mark.parametrize(
@@ -224,16 +224,16 @@ def test_a_gin_file_that_is_not_there_is_named():
 def test_a_setting_out_of_range_is_named(binding, named):
     configuration.parse(["gin/runs/copy_32_tiny.gin"], [binding])
     with pytest.raises(UserError, match=re.escape(named)):
-        configuration.make(configuration.TrainSettings)
-        configuration.make(configuration.Experiment).make_model()
+        gin_reading.make(configuration.TrainSettings)
+        gin_reading.make(configuration.Experiment).make_model()
 
 
 def test_the_operative_configuration_makes_the_same_experiment(tmp_path):
     books = runs.write_books(tmp_path / "books")
     runs.save_untrained(tmp_path / "run", runs.text_flags(books, "TrainSettings.seed = 5"))
     configuration.read_model_dir(str(tmp_path / "run"))
-    settings = configuration.make(configuration.TrainSettings)
-    experiment = configuration.make(configuration.Experiment)
+    settings = gin_reading.make(configuration.TrainSettings)
+    experiment = gin_reading.make(configuration.Experiment)
     assert (settings.seed, settings.steps, settings.batch_size) == (5, 6, 4)
     assert experiment.task.path == str(books)
     backbone = experiment.make_model().backbone
@@ -243,7 +243,7 @@ def test_the_operative_configuration_makes_the_same_experiment(tmp_path):
 def test_bindings_come_after_those_of_the_run(tmp_path):
     runs.save_untrained(tmp_path, runs.copy_flags())
     configuration.read_model_dir(str(tmp_path), bindings=["LATENTS = 3"])
-    assert configuration.make(configuration.Experiment).make_model().backbone.num_latents == 3
+    assert gin_reading.make(configuration.Experiment).make_model().backbone.num_latents == 3
 
 
 OPTIONS = (
@@ -272,7 +272,7 @@ def test_gin_reaches_every_group_of_options(tmp_path, capsys):
     assert "step 6/6" in capsys.readouterr().out
     # From the directory alone the same model comes back.
     configuration.read_model_dir(str(tmp_path))
-    model = configuration.make(configuration.Experiment).make_model()
+    model = gin_reading.make(configuration.Experiment).make_model()
     backbone = model.backbone
     assert model.tie_embeddings and backbone.rematerialize
     assert backbone.cross_attend.after_layers == (0,)

@@ -1,0 +1,31 @@
+"""The experiments by name, and how one is made from gin."""
+
+import importlib
+
+from pipelines import gin_reading
+from pipelines.gin_checks import check_used
+
+# Module and class.
+_PLACES = {
+    "copy": ("copy_experiment", "CopyExperiment"),
+}
+NAMES = tuple(_PLACES)
+
+
+def make(name, files, bindings):
+    """The experiment of a name, as gin files and bindings say.
+
+    Args:
+        name: str, one of `NAMES`.
+        files: list of str.
+        bindings: list of str, which come after the files and must have an effect.
+
+    Raises:
+        UserError: a file that is not there, settings that are missing, unknown or refused.
+    """
+    module, kind = _PLACES[name]
+    configurable = getattr(importlib.import_module(f"pipelines.experiment.{module}"), kind)
+    gin_reading.parse(files, bindings)
+    experiment = gin_reading.make(configurable)
+    check_used(bindings)
+    return experiment

@@ -1,0 +1,144 @@
+"""Keras' own `fit`, in stretches, that goes on where it was killed."""
+
+import json
+import math
+import pathlib
+import time
+
+import keras
+
+from pipelines.errors import RunError
+from pipelines.experiment.table import write_whole
+
+SAVE_EVERY = 60.0  # seconds: more of them are lost where the process is killed
+
+
+def fit(model, make_batch, steps, path, stretch=50, seconds=None, until=None, say=None):
+    """Trains a compiled model up to a step, a time or a goal, whatever comes first.
+
+    The step of a batch is all that it depends on, so what is trained does not depend on where it
+    was interrupted.
+
+    Args:
+        model: compiled `keras.Model`.
+        make_batch: function of int step that gives `(inputs, labels)`.
+        steps: int. Steps in all, those of earlier starts included.
+        path: str or path. Prefix of `.weights.h5`, with weights, optimizer and how far it is; where
+            that is, training goes on from it.
+        stretch: int. Steps between two looks at the figures.
+        seconds: float or None. Of training in all, those of earlier starts included; it ends
+            with the stretch in which they are over. The compilation of the first step counts.
+        until: function of the stretches' figures (list of dict, `loss` and the metrics' names) that
+            tells whether to stop, or None.
+        say: function of one such dict with `step` and `seconds`, called after each stretch; or
+            None.
+
+    Returns:
+        list of dict: `step`, `seconds`, `loss` and the metrics of each stretch.
+
+    Raises:
+        RunError: the loss is no number.
+    """
+    path = pathlib.Path(path)
+    weights = path.with_name(path.name + ".weights.h5")
+    progress = _Progress(model, make_batch, steps, weights, stretch, seconds, until, say)
+    if not progress.done:
+        model.fit(
+            progress.batches,
+            epochs=math.ceil(steps / stretch),  # it ends before: `stop_training`
+            verbose=0,
+            shuffle=False,
+            callbacks=[progress],
+        )
+        progress.save()
+    return progress.history
+
+
+class _Batches(keras.utils.PyDataset):
+    """The batches of a stretch of steps, and after it those of the next."""
+
+    def __init__(self, make_batch, start, stretch):
+        super().__init__()
+        self.make_batch, self.start, self.stretch = make_batch, start, stretch
+
+    def __len__(self):
+        return self.stretch
+
+    def __getitem__(self, index):
+        return self.make_batch(self.start + index)
+
+
+class _Progress(keras.callbacks.Callback):
+    """Keeps what has been done, and stops where that is enough."""
+
+    def __init__(self, model, make_batch, steps, weights, stretch, seconds, until, say):
+        super().__init__()
+        self._model, self._weights = model, weights
+        self._steps, self._seconds, self._until, self._say = steps, seconds, until, say
+        self.history = self._restore() if weights.exists() else []
+        last = self.history[-1] if self.history else {"step": 0, "seconds": 0.0}
+        self._first = last["step"]
+        self.batches = _Batches(make_batch, self._first, stretch)
+        self._before = last["seconds"]
+        self._began = self._saved = time.monotonic()
+
+    @property
+    def done(self):
+        """Whether there is nothing left to train."""
+        if not self.history:
+            return False
+        last = self.history[-1]
+        return (
+            last["step"] >= self._steps
+            or (self._seconds is not None and last["seconds"] >= self._seconds)
+            or (self._until is not None and self._until(self.history))
+        )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Not in the data's own `on_epoch_end`: Keras calls that once more, before it begins.
+        del logs
+        self.batches.start = self._first + epoch * self.batches.stretch
+
+    def on_epoch_end(self, epoch, logs=None):
+        now = time.monotonic()
+        figures = {
+            "step": self._first + (epoch + 1) * self.batches.stretch,
+            "seconds": self._before + now - self._began,
+            **{name: float(value) for name, value in logs.items()},
+        }
+        if not math.isfinite(figures["loss"]):
+            raise RunError(
+                f"the loss is {figures['loss']} at step {figures['step']}: "
+                "start again in another --output with a lower learning rate"
+            )
+        self.history.append(figures)
+        if self._say:
+            self._say(figures)
+        if self.done:
+            self._model.stop_training = True
+        elif now - self._saved > SAVE_EVERY:
+            self.save()
+
+    def save(self):
+        """Writes weights, optimizer and figures, in one file as they belong together."""
+
+        def write(path):
+            self._model.save_weights(path)
+            with _open(path, "a") as file:
+                file.attrs["history"] = json.dumps(self.history)
+
+        write_whole(self._weights, write)
+        self._saved = time.monotonic()
+
+    def _restore(self):
+        with _open(self._weights, "r") as file:
+            history = json.loads(file.attrs["history"])
+        self._model.optimizer.build(self._model.trainable_variables)
+        self._model.load_weights(self._weights)
+        return history
+
+
+def _open(path, mode):
+    import h5py  # Keras' own
+
+    return h5py.File(path, mode)

@@ -1,0 +1,93 @@
+import keras
+import numpy as np
+import pytest
+
+from pipelines.errors import RunError
+from pipelines.experiment import fitting
+
+
+class Killed(Exception):
+    pass
+
+
+def make_model(loss="mse", rate=0.1):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(keras.optimizers.Adam(rate), loss=loss, metrics=["mae"])
+    return model
+
+
+def make_batch(step):
+    rng = np.random.default_rng(step)
+    x = rng.normal(size=(4, 3)).astype("float32")
+    return x, x[:, :2] * step
+
+
+def fit(model, path, steps=12, **options):
+    return fitting.fit(model, make_batch, steps, path / "run", stretch=3, **options)
+
+
+def state(model):
+    return [np.asarray(v) for v in (*model.variables, *model.optimizer.variables)]
+
+
+def test_a_run_is_fit_by_hand(tmp_path):
+    model, by_hand = make_model(), make_model()
+    history = fit(model, tmp_path)
+    for step in range(12):
+        by_hand.train_on_batch(*make_batch(step))
+    for found, wanted in zip(state(model), state(by_hand), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-7)
+    assert [figures["step"] for figures in history] == [3, 6, 9, 12]
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_it_goes_on_where_it_was_killed(tmp_path, monkeypatch, after):
+    whole = make_model()
+    (tmp_path / "whole").mkdir()
+    fit(whole, tmp_path / "whole")
+    monkeypatch.setattr(fitting, "SAVE_EVERY", -1.0)
+    told = []
+
+    def die(figures):
+        told.append(figures["step"])
+        if len(told) > after:
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit(make_model(), tmp_path, say=die)
+    again, steps = make_model(), []
+    history = fit(again, tmp_path, say=lambda figures: steps.append(figures["step"]))
+    assert steps == [3 * number for number in range(after + 1, 5)]
+    for found, wanted in zip(state(again), state(whole), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    assert [figures["step"] for figures in history] == [3, 6, 9, 12]
+    seconds = [figures["seconds"] for figures in history]
+    assert seconds == sorted(seconds)
+
+
+def test_what_is_done_is_not_done_again(tmp_path):
+    model = make_model()
+    history = fit(model, tmp_path)
+    again = make_model()
+
+    def never(step):
+        raise AssertionError(step)
+
+    assert fitting.fit(again, never, 12, tmp_path / "run", stretch=3) == history
+    for found, wanted in zip(state(again), state(model), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_goal_ends_it(tmp_path):
+    history = fit(make_model(), tmp_path, until=lambda history: len(history) == 2)
+    assert [figures["step"] for figures in history] == [3, 6]
+
+
+def test_time_ends_it(tmp_path):
+    assert len(fit(make_model(), tmp_path, seconds=1e-9)) == 1
+
+
+def test_a_loss_that_is_no_number_ends_it(tmp_path):
+    with pytest.raises(RunError, match="the loss is nan at step 3"):
+        fit(make_model(rate=float("nan")), tmp_path, steps=300)
