@@ -9,13 +9,13 @@ import keras
 import tensorflow as tf
 
 import gin
-import keras_perceiver_ar as kpar
 from pipelines import gin_changes, gin_reading
 from pipelines.atomic_files import write_text, writing
 from pipelines.checkpoints import OPERATIVE_CONFIG, newest_checkpoint
 from pipelines.command_line import user_errors
 from pipelines.data import BooksTask, CopyTask, InputFnTask, LatentCrop, RandomCrop, ShardsTask
 from pipelines.errors import UserError
+from pipelines.gin_models import make_causal_lm
 from pipelines.optimizer_checks import check_optimizer
 from pipelines.position_checks import check_positions
 from pipelines.settings import RunConfig, TrainSettings  # noqa: F401 (for gin to know them)
@@ -29,31 +29,8 @@ for _configurable, _module in (
     (ShardsTask, "tasks"),
     (LatentCrop, "tasks"),
     (RandomCrop, "tasks"),
-    (kpar.models.AttentionRoute, "models"),
-    (kpar.models.CrossAttend, "models"),
-    (kpar.models.DropoutRates, "models"),
-    (kpar.models.LatentQuery, "models"),
-    (kpar.models.PerceiverARBackbone, "models"),
-    (kpar.layers.PositionEmbedding, "layers"),
-    (kpar.layers.RotaryEmbedding, "layers"),
-    (kpar.training.OptaxAdafactor, "optimizers"),
-    (kpar.training.OptaxAdam, "optimizers"),
-    (kpar.training.OptaxLamb, "optimizers"),
-    (kpar.training.OptaxSGD, "optimizers"),
-    (kpar.training.SM3, "optimizers"),
-    (keras.optimizers.Adafactor, "optimizers"),
-    (keras.optimizers.Adam, "optimizers"),
-    (keras.optimizers.AdamW, "optimizers"),
-    (keras.optimizers.Lamb, "optimizers"),
-    (keras.optimizers.SGD, "optimizers"),
-    (kpar.training.ConstantWithWarmup, "schedules"),
-    (kpar.training.CosineWithWarmup, "schedules"),
-    (kpar.training.InverseSquareRoot, "schedules"),
-    (kpar.training.StepsWithWarmup, "schedules"),
-    (keras.optimizers.schedules.CosineDecay, "schedules"),
 ):
     gin.external_configurable(_configurable, module=_module)
-_make_causal_lm = gin.external_configurable(kpar.models.PerceiverARCausalLM, module="models")
 
 
 @gin.configurable(module="pipelines")
@@ -93,7 +70,7 @@ class Experiment:
         with user_errors(ValueError, TypeError):
             backbone = self.backbone(vocab_size=self.task.vocab_size)
             check_positions(self.task, backbone)
-            model = _make_causal_lm(backbone)
+            model = make_causal_lm(backbone)
         # What its ids stand for goes with it to wherever weights are read, for `checkpoints` to
         # compare. As text, since Keras would track an object.
         codec = getattr(self.task, "codec_settings", None)

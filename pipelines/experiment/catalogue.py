@@ -8,6 +8,10 @@ from pipelines.gin_checks import check_used
 # Module and class.
 _PLACES = {
     "copy": ("copy_experiment", "CopyExperiment"),
+    "context": ("context_experiment", "ContextExperiment"),
+    "baselines": ("baselines_experiment", "BaselinesExperiment"),
+    "latents_books": ("latents_experiment", "LatentsExperiment"),
+    "latents_images": ("latents_experiment", "LatentsExperiment"),
 }
 NAMES = tuple(_PLACES)
 

@@ -74,11 +74,11 @@ class CopyExperiment:
         for length in self.positions:
             check_integer("an entry of CopyExperiment.positions", length, most=2 * halves[-1])
 
-    def run(self, output, say):
+    def run(self, path, say):
         """Trains and measures what is not in the table yet.
 
         Args:
-            output: path of a folder, for `copy.csv` and `copy.weights.h5`.
+            path: path of the table, PATH.csv, and prefix of the weights.
             say: function of a line.
 
         Returns:
@@ -88,10 +88,11 @@ class CopyExperiment:
             long ago the process began with all of this, measuring and compiling included.
         """
         began = time.monotonic()
-        table = Table(pathlib.Path(output) / "copy.csv")
+        path = pathlib.Path(path)
+        table = Table(path.with_name(path.name + ".csv"))
         spent, before = 0.0, None
         for half, rows, rate in self.stages:
-            weights = pathlib.Path(output) / f"copy_{2 * half}"
+            weights = path.with_name(f"{path.name}_{2 * half}")
             stage = {"stage": 2 * half, "rows": rows, "learning_rate": rate}
             done = table.find(stage=2 * half)
             if done:
@@ -109,7 +110,7 @@ class CopyExperiment:
             figures = self._measure(model, half, rows, say)
             table.add([{**stage, **figures, "wall_seconds": time.monotonic() - began}])
             before = weights
-        self._measure_others(table, say)
+        self._measure_others(path, table, say)
         return table
 
     def _make_model(self, half, rate):
@@ -185,7 +186,7 @@ class CopyExperiment:
         say(f"{2 * half} positions: {right / targets:.4%} of {int(targets):,} mirrored ids")
         return figures
 
-    def _measure_others(self, table, say):
+    def _measure_others(self, path, table, say):
         """The lengths that no stage had, by the model of the last stage."""
         last = table.rows[-1]["stage"]
         half, rows, rate = next(stage for stage in self.stages if str(2 * stage[0]) == last)
@@ -195,7 +196,7 @@ class CopyExperiment:
         if not missing:
             return
         model = self._make_model(half, rate)
-        _take_over(model, table.path.with_name(f"copy_{last}"))
+        _take_over(model, path.with_name(f"{path.name}_{last}"))
         for positions in missing:
             rows_of_it = max(1, rows * 2 * half // positions)
             table.add([{**stage, **self._measure(model, positions // 2, rows_of_it, say)}])

@@ -1,0 +1,148 @@
+"""Experiment c: beside a Transformer and a Transformer-XL of as many parameters."""
+
+import dataclasses
+import pathlib
+
+import gin
+from pipelines.checks import check_integer, check_number
+from pipelines.errors import UserError
+from pipelines.experiment import baselines, devices
+from pipelines.experiment.context_experiment import check_tuple
+from pipelines.experiment.npy_rows import NpyRows
+from pipelines.experiment.table import Table
+
+KINDS = ("perceiver_ar", "transformer", "transformer_xl")
+# Stretches of steps that the speed of a model is taken from; the first compiles.
+_PILOT = 3
+
+
+@gin.configurable(module="experiments")
+@dataclasses.dataclass(frozen=True)
+class BaselinesExperiment:
+    """Three models of the same width and of as many blocks, the cross-attend counted as one.
+
+    Each is trained twice: for the same time, and on as many targets.
+
+    Args:
+        models: `Language`; its backbone has the sizes of all three.
+        context: int. M of Perceiver AR.
+        num_latents: int. N.
+        segment: int. Inputs of the Transformer, and the segment of the Transformer-XL.
+        memory: int. E, of the Transformer-XL.
+        segments: int. Segments of a row of the Transformer-XL.
+        seconds: float. Of training, compilation left out, at equal time.
+        targets: int. Of training, at equal targets.
+        seeds: tuple of int.
+    """
+
+    models: object
+    context: int
+    num_latents: int
+    segment: int
+    memory: int
+    segments: int
+    seconds: float
+    targets: int
+    seeds: tuple = (0,)
+
+    def __post_init__(self):
+        for name in ("context", "num_latents", "segment", "memory", "segments", "targets"):
+            check_integer(f"BaselinesExperiment.{name}", getattr(self, name))
+        check_number("BaselinesExperiment.seconds", self.seconds, above=True)
+        check_tuple("BaselinesExperiment.seeds", self.seeds, least=0)
+        if self.num_latents > self.context:
+            raise UserError(
+                f"BaselinesExperiment.num_latents is {self.num_latents} and the context "
+                f"{self.context}: each latent sits on an input of its own"
+            )
+
+    def run(self, path, say):
+        """Trains and measures what is not in the table yet.
+
+        Args:
+            path: path of the table, PATH.csv, and prefix of the weights.
+            say: function of a line.
+
+        Returns:
+            `Table`. A row for each `model`, `equal` ("time" or "targets"), `seed` and document.
+        """
+        path = pathlib.Path(path)
+        table = Table(path.with_name(path.name + ".csv"))
+        speeds = Table(path.with_name(path.name + "_speed.csv"))
+        for equal in ("time", "targets"):
+            for seed in self.seeds:
+                for kind in KINDS:
+                    if not table.has(model=kind, equal=equal, seed=seed):
+                        self._run_one(kind, equal, seed, path, table, speeds, say)
+        return table
+
+    def _run_one(self, kind, equal, seed, path, table, speeds, say):
+        inputs, targets_of_row, stride = {
+            "perceiver_ar": (self.context, self.num_latents, self.num_latents),
+            "transformer": (self.segment, self.segment, self.segment // 2),
+            "transformer_xl": (self.segment * self.segments,) * 2 + (self.segment,),
+        }[kind]
+        # As many targets in a batch, as near as rows go.
+        rows = max(1, round(self.models.batch_size * self.num_latents / targets_of_row))
+        models = dataclasses.replace(self.models, batch_size=rows)
+        if equal == "time":
+            if not speeds.has(model=kind):
+                pilot = self._speed(kind, models, inputs, path)
+                speeds.add([{"model": kind, "step_seconds": pilot}])
+            steps = round(self.seconds / float(speeds.find(model=kind)[0]["step_seconds"]))
+        else:
+            steps = self.targets // (rows * targets_of_row)
+        model = self._make(kind, seed)
+        name = path.with_name(f"{path.name}_{kind}_{equal}_{seed}")
+        history = models.train(model, inputs, steps, seed, name, say)
+        run = {
+            "model": kind,
+            "equal": equal,
+            "seed": seed,
+            "inputs": inputs,
+            "rows": rows,
+            "steps": history[-1]["step"],
+            "training_targets": history[-1]["step"] * rows * targets_of_row,
+            "seconds": history[-1]["seconds"],
+            # The first stretch compiles.
+            "compiled_seconds": _seconds_of_steps(history) * history[-1]["step"],
+            "params": model.count_params(),
+            "device": devices.name(),
+        }
+        measured = models.measure(model, inputs, stride)
+        table.add([{**run, **figures} for figures in measured])
+
+    def _speed(self, kind, models, inputs, path):
+        """Seconds of a step, of a model that is thrown away."""
+        name = path.with_name(f"{path.name}_{kind}_speed")
+        model = self._make(kind, seed=0)
+        history = models.train(
+            model, inputs, _PILOT * models.stretch, 0, name, lambda line: None
+        )
+        name.with_name(name.name + ".weights.h5").unlink()
+        return _seconds_of_steps(history)
+
+    def _make(self, kind, seed):
+        model = self.models.make_model(self.context, self.num_latents, seed)
+        if kind == "perceiver_ar":
+            return model
+        backbone = model.backbone
+        return baselines.make(
+            kind,
+            NpyRows(self.models.data).vocab_size,
+            self.segment,
+            self.memory,
+            num_layers=backbone.num_layers + 1,
+            width=backbone.width,
+            num_heads=backbone.num_heads,
+            dropout=backbone.dropout_rates.outputs,
+            dtype=backbone.dtype_policy,
+            seed=seed,
+        )
+
+
+def _seconds_of_steps(history):
+    first, last = history[0], history[-1]
+    if first is last:
+        return last["seconds"] / last["step"]
+    return (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])

@@ -1,0 +1,90 @@
+"""Experiment b: more context at equal compute."""
+
+import dataclasses
+import pathlib
+
+import gin
+from pipelines import flops
+from pipelines.checks import check_integer
+from pipelines.errors import UserError
+from pipelines.experiment import devices
+from pipelines.experiment.table import Table
+
+
+@gin.configurable(module="experiments")
+@dataclasses.dataclass(frozen=True)
+class ContextExperiment:
+    """The same latents and blocks over longer and longer contexts, each at as many FLOPs.
+
+    A longer context costs more in the cross-attend; it gets as many steps fewer.
+
+    Args:
+        models: `Language`.
+        contexts: tuple of int, rising. M of each.
+        num_latents: int. N of all.
+        steps: int. Of the shortest context.
+        seeds: tuple of int. Of weights, rows and dropout.
+    """
+
+    models: object
+    contexts: tuple
+    num_latents: int
+    steps: int
+    seeds: tuple = (0, 1, 2)
+
+    def __post_init__(self):
+        check_integer("ContextExperiment.num_latents", self.num_latents)
+        check_integer("ContextExperiment.steps", self.steps)
+        check_tuple("ContextExperiment.contexts", self.contexts, least=self.num_latents)
+        check_tuple("ContextExperiment.seeds", self.seeds, least=0)
+
+    def run(self, path, say):
+        """Trains and measures what is not in the table yet.
+
+        Args:
+            path: path of the table, PATH.csv, and prefix of the weights.
+            say: function of a line.
+
+        Returns:
+            `Table`. A row for each `context`, `seed` and document: what `Language.measure` says,
+            and the model's `steps`, training `flops` and `seconds`.
+        """
+        path = pathlib.Path(path)
+        table = Table(path.with_name(path.name + ".csv"))
+        of_step = {}
+        for context in self.contexts:
+            for seed in self.seeds:
+                model = self.models.make_model(context, self.num_latents, seed)
+                rows = self.models.batch_size
+                of_step[context] = flops.train_step_flops(model, rows)
+                if table.has(context=context, seed=seed):
+                    continue
+                steps = round(self.steps * of_step[self.contexts[0]] / of_step[context])
+                weights = path.with_name(f"{path.name}_{context}_{seed}")
+                history = self.models.train(model, context, steps, seed, weights, say)
+                measured = self.models.measure(model, context, self.num_latents)
+                run = {
+                    "context": context,
+                    "seed": seed,
+                    "latents": self.num_latents,
+                    "rows": rows,
+                    "steps": history[-1]["step"],
+                    "flops": of_step[context] * history[-1]["step"],
+                    "seconds": history[-1]["seconds"],
+                    "params": model.count_params(),
+                    "device": devices.name(),
+                }
+                table.add([{**run, **figures} for figures in measured])
+        return table
+
+
+def check_tuple(name, values, least):
+    """Refuses what is no tuple of different integers.
+
+    Raises:
+        UserError: names the setting.
+    """
+    if not isinstance(values, (tuple, list)) or not values or len(set(values)) < len(values):
+        raise UserError(f"{name} must be a tuple of different integers, got {values!r}")
+    for value in values:
+        check_integer(f"an entry of {name}", value, least=least)
