@@ -9,50 +9,15 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.checks import check_integer
+from pipelines.data.row_checks import MOST as MOST
+from pipelines.data.row_checks import SPLITS as SPLITS
+from pipelines.data.row_checks import check_rows as check_rows
+from pipelines.data.row_checks import check_split as check_split
+from pipelines.data.row_checks import check_start as check_start
 from pipelines.errors import UserError
 
-# Of rows, of steps: that many of each, and the number of a row still fits in 64 bits.
-MOST = 2**31 - 1
 # One generator named outright: "auto_select" may choose another one on another device.
 _ALGORITHM = "philox"
-
-SPLITS = ("train", "validation", "test")
-
-
-def check_split(split):
-    """Refuses a split that there is not.
-
-    Raises:
-        UserError: not one of `SPLITS`.
-    """
-    if split not in SPLITS:
-        raise UserError(f"unknown split {split!r}: choose {', '.join(SPLITS)}")
-
-
-def check_rows(context, batch_size, num_latents=1):
-    """Refuses a shape that no batch can have.
-
-    Raises:
-        UserError: no integer, one below 1, or more latents than inputs.
-    """
-    numbers = {"context": context, "batch_size": batch_size, "num_latents": num_latents}
-    for name, number in numbers.items():
-        check_integer(name, number, most=MOST)
-    if num_latents > context:
-        raise UserError(
-            f"num_latents {num_latents} is more than the context of {context} inputs: "
-            "each latent sits on an input of its own"
-        )
-
-
-def check_start(seed, start_step):
-    """Refuses a seed or a first step that nothing can be drawn from.
-
-    Raises:
-        UserError: no integer, a negative one, or one of more bits than draws take.
-    """
-    check_integer("seed", seed, least=0, most=2**63 - 1)
-    check_integer("start_step", start_step, least=0, most=MOST)
 
 
 def shard_slice(batch_size, shard_index, num_shards):
