@@ -52,7 +52,12 @@ class Shard:
 
     def tokens(self):
         """int64 (documents,): data tokens of each document."""
-        return self._each(self.document_tokens)
+        return self.each("tokens")
+
+    def each(self, what):
+        """int64 (documents,): the "tokens", "bytes" or "words" of each document."""
+        numbers = np.asarray(getattr(self, f"document_{what}"), np.int64)
+        return np.broadcast_to(numbers, (self.documents,))
 
     @property
     def bytes(self):
@@ -66,9 +71,6 @@ class Shard:
 
     def _sum(self, numbers):
         return sum(numbers) if isinstance(numbers, list) else numbers * self.documents
-
-    def _each(self, numbers):
-        return np.broadcast_to(np.asarray(numbers, np.int64), (self.documents,))
 
 
 @dataclasses.dataclass(frozen=True)

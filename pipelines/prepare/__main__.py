@@ -1,4 +1,4 @@
-"""python -m pipelines.prepare: raw data to token shards.
+"""python -m pipelines.prepare: raw data to token shards, or to .npy files.
 
 `python -m pipelines.prepare tokenizer` trains a SentencePiece model, `python -m pipelines.prepare
 inspect PATH` shows what shards hold: numbers, lengths, and the first documents decoded.
@@ -47,6 +47,13 @@ def main(arguments=None):
         help="folder for the shards and their manifest.json, local or gs://",
     )
     flags.add_argument(
+        "--format",
+        choices=("shards", "npy"),
+        default="shards",
+        help="shards, which pipelines.train reads, or npy: an array of all tokens for each split, "
+        "to be mapped into memory where there is no TensorFlow; --output must be local then",
+    )
+    flags.add_argument(
         "--tokenizer",
         type=command_line.path,
         help="of text: bytes, as without it, or the file of a SentencePiece model",
@@ -91,6 +98,11 @@ def main(arguments=None):
     flags, beam_flags = flags.parse_known_args(arguments)
     if not flags.shard_megabytes > 0:
         raise UserError(f"--shard_megabytes must be positive, got {flags.shard_megabytes}")
+    if flags.format == "npy" and "://" in flags.output:
+        raise UserError(
+            f"--format=npy writes to a local --output alone, got {flags.output!r}: files in a "
+            "bucket cannot be mapped into memory; name a local folder, or leave --format out"
+        )
     # It tells of file systems that it would like to have; what is used here is TensorFlow's.
     logging.disable(logging.WARNING)
     try:
@@ -102,7 +114,7 @@ def main(arguments=None):
     import tensorflow as tf
 
     from pipelines.data import manifest
-    from pipelines.prepare import encoders, job, summary
+    from pipelines.prepare import encoders, job, npy_writer, summary
 
     beam_runner.check_flags(beam_flags)
     shard_bytes = flags.shard_megabytes * 2**20
@@ -114,7 +126,8 @@ def main(arguments=None):
         encoder = encoders.make_encoder(
             encoding, **{name: value for name, value in given.items() if value is not None}
         )
-        made = job.prepare(
+        prepare = {"shards": job.prepare, "npy": npy_writer.prepare}[flags.format]
+        made = prepare(
             dataset,
             found,
             encoder,
@@ -124,6 +137,8 @@ def main(arguments=None):
             strict=flags.strict,
             write_all=functools.partial(beam_runner.write_all, encoder=encoder, flags=beam_flags),
         )
+    if made is None:
+        return None
     summary.show(made)
     if not was_there:
         print(f"wrote {flags.output}")

@@ -35,14 +35,7 @@ def prepare(dataset, documents, encoder, folder, shard_bytes, seed, strict, writ
     Raises:
         UserError: another set is there, nothing could be read, or, if strict, something could not.
     """
-    settings = [manifest.SCHEMA_VERSION, dataset, encoder.config, seed]
-    plans = {
-        split: shard_writer.plan(folder, split, files, shard_bytes, seed, settings, strict)
-        for split, files in documents.items()
-        if files
-    }
-    everything = [[plan.fingerprint, plan.file] for group in plans.values() for plan in group]
-    fingerprint = hashlib.sha256(json.dumps([settings, everything]).encode()).hexdigest()
+    plans, fingerprint = plan(dataset, documents, encoder, folder, shard_bytes, seed, strict)
     if found := _complete(folder, fingerprint):
         return found
     _check_beside(folder, encoder.files)
@@ -78,6 +71,27 @@ def prepare(dataset, documents, encoder, folder, shard_bytes, seed, strict, writ
     write_text(tf.io.gfile.join(folder, manifest.FILE), made.to_json())
     claim.release(folder, fingerprint)
     return made
+
+
+def plan(dataset, documents, encoder, folder, shard_bytes, seed, strict):
+    """What is to be written of a set.
+
+    Args:
+        dataset, documents, encoder, folder, shard_bytes, seed, strict: as for `prepare`.
+
+    Returns:
+        dict of split to list of `Plan`, and the fingerprint of the set, which the folder has no
+        part in.
+    """
+    settings = [manifest.SCHEMA_VERSION, dataset, encoder.config, seed]
+    plans = {
+        split: shard_writer.plan(folder, split, files, shard_bytes, seed, settings, strict)
+        for split, files in documents.items()
+        if files
+    }
+    everything = [[plan.fingerprint, plan.file] for group in plans.values() for plan in group]
+    fingerprint = hashlib.sha256(json.dumps([settings, everything]).encode()).hexdigest()
+    return plans, fingerprint
 
 
 def _check_beside(folder, contents):

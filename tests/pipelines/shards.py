@@ -28,7 +28,16 @@ def write_images(folder, number=3, size=8):
             image_files.write_grid(image, str(folder / split / f"{index}.png"))
 
 
-def prepare(source, output, shard_bytes=1000, seed=0, strict=False, dataset="pg19", encoder=None):
+def prepare(
+    source,
+    output,
+    shard_bytes=1000,
+    seed=0,
+    strict=False,
+    dataset="pg19",
+    encoder=None,
+    prepare=job.prepare,
+):
     """The manifest of a set that was written shard after shard."""
     encoder = encoder or encoders.make_encoder(dataset)
 
@@ -37,7 +46,7 @@ def prepare(source, output, shard_bytes=1000, seed=0, strict=False, dataset="pg1
             job.write(plan, encoder)
 
     found = documents.find(dataset, str(source))
-    return job.prepare(dataset, found, encoder, str(output), shard_bytes, seed, strict, write_all)
+    return prepare(dataset, found, encoder, str(output), shard_bytes, seed, strict, write_all)
 
 
 def records(folder, made):

@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.data import ShardsTask
 from pipelines.errors import UserError
+from pipelines.prepare import npy_writer
 from pipelines.prepare.__main__ import main
 from tests.pipelines import runs, shards
 
@@ -49,6 +50,28 @@ def test_books_are_prepared_and_looked_at(tmp_path):
     assert shown.returncode == 0 and "820" in shown.stdout
 
 
+@pytest.mark.slow
+def test_npy_files_are_prepared_once(tmp_path):
+    for split, sizes in (("train", (300, 20, 500)), ("validation", (40,))):
+        shards.write_books(tmp_path / "books", sizes, split)
+    (tmp_path / "books/train/bad.txt").write_bytes(b"\xff")
+    done = command(*flags(tmp_path, "--format=npy"))
+    assert done.returncode == 0, done.stderr
+    assert "820" in done.stdout and "skipped train/bad.txt" in done.stderr
+    assert done.stdout.endswith(f"wrote {tmp_path / 'out'}\n")
+    whole = {"shard_bytes": 0.0003 * 2**20, "prepare": npy_writer.prepare}
+    shards.prepare(tmp_path / "books", tmp_path / "plain", **whole)
+    assert sorted(os.listdir(tmp_path / "out")) == sorted(os.listdir(tmp_path / "plain"))
+    for file in (tmp_path / "plain").iterdir():  # Beam or not, the same bytes
+        assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()
+    again = command(*flags(tmp_path, "--format=npy"))
+    assert (again.returncode, again.stdout) == (0, ""), again.stderr
+    assert f"{tmp_path / 'out'} is complete already" in again.stderr
+    other = command(*flags(tmp_path, "--format=npy", "--seed=1"))
+    assert (other.returncode, other.stdout) == (2, "")
+    assert "holds another set of .npy files" in runs.error_line(other.stderr)
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -63,6 +86,10 @@ def test_books_are_prepared_and_looked_at(tmp_path):
             "no images|--tokenizer is not of this data",
         ),
         (["--shard_megabytes=nan"], "--shard_megabytes must be positive"),
+        (
+            ["--format=npy", "--output=gs://bucket/set"],
+            "--format=npy writes to a local --output alone, got 'gs://bucket/set': .* local folder",
+        ),
     ],
 )
 def test_bad_input_is_refused(tmp_path, more, message):
