@@ -40,7 +40,9 @@ def main(arguments=None):
         output.mkdir(parents=True, exist_ok=True)
     file = REPOSITORY / "gin" / "runs" / "experiments" / f"{flags.name}_{flags.size}.gin"
     experiment = catalogue.make(flags.name, [str(file), *flags.gin_file], flags.gin_bindings)
-    table = experiment.run(output / flags.name, lambda line: print(line, file=sys.stderr, flush=True))
+    table = experiment.run(
+        output / flags.name, lambda line: print(line, file=sys.stderr, flush=True)
+    )
     print(f"wrote {table.path}, {len(table.rows)} rows")
 
 

@@ -116,9 +116,7 @@ class BaselinesExperiment:
         """Seconds of a step, of a model that is thrown away."""
         name = path.with_name(f"{path.name}_{kind}_speed")
         model = self._make(kind, seed=0)
-        history = models.train(
-            model, inputs, _PILOT * models.stretch, 0, name, lambda line: None
-        )
+        history = models.train(model, inputs, _PILOT * models.stretch, 0, name, lambda line: None)
         name.with_name(name.name + ".weights.h5").unlink()
         return _seconds_of_steps(history)
 

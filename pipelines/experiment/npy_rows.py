@@ -3,6 +3,7 @@
 D documents, E events of one, B rows of a batch, M inputs, P coordinates of a position.
 """
 
+import collections.abc
 import os
 
 import keras
@@ -160,7 +161,7 @@ class NpyRows:
 
         return _TrainingData(make_batch, steps)
 
-    def evaluation_batches(self, split, context, batch_size, stride):
+    def evaluation_batches(self, split, context, batch_size, stride, documents=None):
         """All targets of a split, each labelled exactly once; see `windows.block_windows`.
 
         Args:
@@ -169,30 +170,32 @@ class NpyRows:
             batch_size: int. B.
             stride: int. Targets scored in a row, 1 … M; of a model, as many as it has latents or
                 fewer.
+            documents: int or None. The first so many alone.
 
         Returns:
-            Iterable with a length, as often as wanted, of `(inputs, labels, document int64 (B,),
-            start int64 (B,))`; inputs and labels as those of `training_batch`. Event `start` of the
-            document is the row's first input. The last batch is filled up with rows that are empty,
-            of document −1 and start 0.
+            Sequence of `(inputs, labels, document int64 (B,), start int64 (B,))`; inputs and labels
+            as those of `training_batch`. Event `start` of the document is the row's first input.
+            The last batch is filled up with rows that are empty, of document −1 and start 0. Its
+            attribute `document`, int64 (rows,), is that of all rows but the empty ones.
 
         Raises:
             UserError: a number out of range, or no such split.
         """
         row_checks.check_rows(context, batch_size)
         check_integer("stride", stride, most=context)
-        documents = self._split(split)
-        every = windows.block_windows(documents.num_events, context, stride)
+        check_integer("documents", documents, optional=True)
+        read = self._split(split)
+        every = windows.block_windows(read.num_events[:documents], context, stride)
 
         def make_batch(rows):
             part = windows.Windows(*(column[rows] for column in every))
             missing = batch_size - part.document.size
             start, length, scored = (np.pad(column, (0, missing)) for column in part[1:])
             document = np.pad(part.document, (0, missing), constant_values=-1)
-            batch = documents.rows(document, start, length, scored, context)
+            batch = read.rows(document, start, length, scored, context)
             return *batch, document, start
 
-        return _EvaluationBatches(make_batch, every.document.size, batch_size)
+        return _EvaluationBatches(make_batch, every.document, batch_size)
 
     def _ends_of_crops(self, min_inputs):
         """int64 (D,) twice: the fewest inputs of a crop, and how many crops end up to here."""
@@ -235,15 +238,15 @@ class _TrainingData(keras.utils.PyDataset):
         return self._make_batch(index)
 
 
-class _EvaluationBatches:
-    """Batches of rows 0 … num_rows − 1."""
+class _EvaluationBatches(collections.abc.Sequence):
+    """Batches of rows, of which `document` is known beforehand."""
 
-    def __init__(self, make_batch, num_rows, batch_size):
-        self._make_batch, self._num_rows, self._batch_size = make_batch, num_rows, batch_size
+    def __init__(self, make_batch, document, batch_size):
+        self._make_batch, self.document, self._batch_size = make_batch, document, batch_size
 
     def __len__(self):
-        return -(-self._num_rows // self._batch_size)
+        return -(-self.document.size // self._batch_size)
 
-    def __iter__(self):
-        for first in range(0, self._num_rows, self._batch_size):
-            yield self._make_batch(slice(first, first + self._batch_size))
+    def __getitem__(self, index):
+        first = range(len(self))[index] * self._batch_size
+        return self._make_batch(slice(first, first + self._batch_size))
