@@ -28,6 +28,7 @@ def make(name, files, bindings):
         UserError: a file that is not there, settings that are missing, unknown or refused.
     """
     module, kind = _PLACES[name]
+    importlib.import_module("pipelines.experiment.language")  # for gin to know it
     configurable = getattr(importlib.import_module(f"pipelines.experiment.{module}"), kind)
     gin_reading.parse(files, bindings)
     experiment = gin_reading.make(configurable)
