@@ -139,15 +139,33 @@ class Estimator:
         Args:
             split: str.
             step: int or None. None is the newest checkpoint.
-            **options: `num_latents`, `batch_size` and `num_batches`; None is as in training.
+            **options: `num_latents`, `context`, `stride`, `batch_size` and `num_batches`; None is
+                as in training.
 
         Returns:
-            dict: the task's metrics, `loss`, `targets`, `step` and `split`.
+            dict: the task's metrics, `loss`, `targets`, `step`, `split` and more; see
+            `evaluation.measure`.
 
         Raises:
             UserError: no such checkpoint, split or data.
         """
         return evaluation.evaluate(self._run, step, split, **options)
+
+    def measure(self, steps=(None,), split="validation", **options):
+        """Measures several checkpoints, or one in several ways.
+
+        Args:
+            steps: sequence of int or None, or "all".
+            split: str.
+            **options: see `evaluation.measure`.
+
+        Returns:
+            list of dict, one for each step and combination; see `evaluation.measure`.
+
+        Raises:
+            UserError: no such checkpoint, split or data, or numbers that do not fit.
+        """
+        return evaluation.measure(self._run, steps, split, **options)
 
     def evaluate_continuously(self, timeout=None):
         """Evaluates each checkpoint that a training elsewhere writes, until its last step.

@@ -22,12 +22,26 @@ def train_step_flops(model, rows):
     Returns:
         int.
     """
+    return FORWARD_AND_BACKWARD * rows * row_flops(model)
+
+
+def row_flops(model, num_latents=None, context=None):
+    """Of the forward pass of a model over one row.
+
+    Args:
+        model: `PerceiverARCausalLM`.
+        num_latents: int or None. Another N.
+        context: int or None. M, the inputs of the row; None is as many as the model takes.
+
+    Returns:
+        int.
+    """
     backbone = model.backbone
     config, cross = backbone.get_config(), backbone.cross_attend
     input_width = config["input_width"] or backbone.width
     forward = forward_flops(
-        backbone.num_latents,
-        backbone.max_context,
+        num_latents or backbone.num_latents,
+        context or backbone.max_context,
         backbone.width,
         config["num_layers"],
         backbone.vocab_size,
@@ -36,9 +50,9 @@ def train_step_flops(model, rows):
         mlp_factor=config["mlp_factor"],
         cross_mlp_factor=cross.mlp_factor,
         cross_attends=int(cross.initial) + len(cross.after_layers),
-        positions=backbone.num_positions(),
+        positions=backbone.num_positions(num_latents),
     )
-    return FORWARD_AND_BACKWARD * rows * sum(forward.values())
+    return sum(forward.values())
 
 
 def forward_flops(

@@ -130,7 +130,7 @@ class EvaluateProgram(Program):
             labels = self.model.latent_labels(inputs, labels)
             logits = self.model(inputs)
         cross_entropy, _ = token_loss(labels, logits)
-        sums = label_sums(labels, logits, cross_entropy)
+        sums = label_sums(labels, logits, tf.cast(cross_entropy, tf.float64))
         totals = tf.nest.pack_sequence_as(self.sums, state)
         return {name: totals[name] + tf.cast(sums[name], tf.float64) for name in totals}
 

@@ -18,6 +18,8 @@ from pipelines.errors import UserError
 
 # One generator named outright: "auto_select" may choose another one on another device.
 _ALGORITHM = "philox"
+# What the rows of an evaluation may hold beside the inputs of a model; see `with_places`.
+PLACES = ("document", "start")
 
 
 def shard_slice(batch_size, shard_index, num_shards):
@@ -96,6 +98,22 @@ def rows_from_events(events, length, scored):
     valid = index < length
     counts = valid & (index >= length - scored)
     return {"token_ids": tf.where(valid, events[:, :-1], 0)}, tf.where(counts, events[:, 1:], 0)
+
+
+def with_places(element, document, start):
+    """An element of an evaluation that says where its rows come from.
+
+    Args:
+        element: see `rows_from_events`.
+        document: int (b,). Number of each row's document in its split; any in an empty row.
+        start: int (b,). The event of the document that each row begins with.
+
+    Returns:
+        The element, with these as int32 among its inputs, under the names in `PLACES`.
+    """
+    inputs, labels = element
+    places = zip(PLACES, (document, start), strict=True)
+    return {**inputs, **{name: tf.cast(value, tf.int32) for name, value in places}}, labels
 
 
 def endless(make_batch, seed, start_step):

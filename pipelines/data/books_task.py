@@ -11,6 +11,8 @@ from keras_perceiver_ar.codecs.byte_codec import EOS, NUM_RESERVED, SOS, VOCAB_S
 from pipelines.checks import check_integer, check_number
 from pipelines.data import batches, windows
 from pipelines.data.corpus import Corpus
+from pipelines.data.units import totals
+from pipelines.data.words import count_words
 from pipelines.errors import UserError
 
 _TRAINING_STREAM = 0
@@ -51,7 +53,7 @@ class BooksTask:
         Rae et al., "Compressive Transformers for long-range sequence modelling", ICLR 2020 (PG-19).
     """
 
-    evaluation_metrics = ("bits_per_byte",)
+    evaluation_metrics = ("bits_per_byte", "word_perplexity")
     is_text = True
 
     def __init__(self, path, min_crop=1, short_row_fraction=0.1):
@@ -64,7 +66,7 @@ class BooksTask:
         self.path = path
         self.min_crop = min_crop
         self.short_row_fraction = short_row_fraction
-        self._texts = {}
+        self._texts, self._words = {}, {}
 
     @property
     def vocab_size(self):
@@ -86,14 +88,22 @@ class BooksTask:
         """Denominators other than targets that a metric may want.
 
         Returns:
-            `{"bytes": int, "documents": int}`. Each document has one target more than bytes, its
-            EOS.
+            dict of int: `bytes`, `words` between white space, and `documents`. Each document has
+            one target more than bytes, its EOS.
 
         Raises:
             UserError: the split cannot be read; see `Corpus.load`.
         """
-        num_events = self._text(split).num_events
-        return {"bytes": int((num_events - 2).sum()), "documents": num_events.size}
+        return totals(self.document_units(split))
+
+    def document_units(self, split):
+        """The same of each document, and its `targets`: dict of int64 (D,)."""
+        text = self._text(split)
+        if split not in self._words:
+            parts = np.split(text.array, np.cumsum(text.num_events - 2)[:-1])
+            self._words[split] = np.array([count_words(part) for part in parts], np.int64)
+        sizes = text.num_events - 2
+        return {"targets": sizes + 1, "bytes": sizes, "words": self._words[split]}
 
     def train_dataset(self, context, batch_size, seed, start_step=0, shard_index=0, num_shards=1):
         """Random rows of the training split without end; batch s depends on the seed and s alone.
@@ -142,7 +152,15 @@ class BooksTask:
         return batches.endless(make_batch, seed, start_step)
 
     def evaluation_dataset(
-        self, split, context, batch_size, num_latents, shard_index=0, num_shards=1
+        self,
+        split,
+        context,
+        batch_size,
+        num_latents,
+        shard_index=0,
+        num_shards=1,
+        stride=None,
+        places=False,
     ):
         """All targets of a split, each labelled exactly once; see `windows.block_windows`.
 
@@ -153,9 +171,11 @@ class BooksTask:
             split: str. "train", "validation" or "test".
             context: int. M.
             batch_size: int. B, rows of the global batch.
-            num_latents: int. N, targets scored in a row, 1 … M.
+            num_latents: int. N, 1 … M.
             shard_index: int.
             num_shards: int. This dataset holds B / num_shards rows of each batch.
+            stride: int or None. Targets scored in a row, 1 … N, by its last latents; None is N.
+            places: bool. Whether inputs hold `batches.PLACES` too; see `batches.with_places`.
 
         Returns:
             Finite `tf.data.Dataset` of `({"token_ids": int32 (b, M)}, labels int32 (b, M))`.
@@ -164,16 +184,17 @@ class BooksTask:
             UserError: more latents than inputs, a batch that does not divide, or a split that
                 cannot be read.
         """
-        batches.check_rows(context, batch_size, num_latents)
+        stride = batches.check_rows(context, batch_size, num_latents, stride)
         shard = batches.shard_slice(batch_size, shard_index, num_shards)
         text = self._text(split)
-        all_rows = windows.block_windows(text.num_events, context, num_latents)
+        all_rows = windows.block_windows(text.num_events, context, stride)
         rows = batches.evaluation_rows(all_rows.length.size, batch_size, shard)
         document, start, length, scored = (column[rows] for column in all_rows)
 
         def make_batch(document, start, length, scored):
             events = _gather_events(text, document, start, context)
-            return batches.rows_from_events(events, length, scored)
+            element = batches.rows_from_events(events, length, scored)
+            return batches.with_places(element, document, start) if places else element
 
         return batches.finite((document, start, np.where(rows < 0, 0, length), scored), make_batch)
 
@@ -186,7 +207,8 @@ class BooksTask:
 class _Text(NamedTuple):
     """A corpus as tensors. Dataset functions capture them; they are not written into a graph."""
 
-    data: tf.Tensor  # uint8 (bytes,)
+    array: np.ndarray  # uint8 (bytes,)
+    data: tf.Tensor  # the same memory
     offsets: tf.Tensor  # int64 (D + 1,)
     first_target: tf.Tensor  # int64 (D,), targets in the documents before
     num_events: np.ndarray  # int64 (D,)
@@ -200,7 +222,7 @@ class _Text(NamedTuple):
             first_target = tf.constant(np.cumsum(targets) - targets)
         # Shares memory with the array; `tf.constant` would hold every byte a second time.
         data = tf.experimental.dlpack.from_dlpack(corpus.data.__dlpack__())
-        return cls(data, offsets, first_target, corpus.num_events)
+        return cls(corpus.data, data, offsets, first_target, corpus.num_events)
 
 
 def _gather_events(text, document, start, context):

@@ -97,7 +97,7 @@ class Performance:
 
     token_bytes = 2
     ends = True
-    metrics = ()
+    metrics = ("nll_per_event",)
     is_text = False
     suffix = ".mid"
     positions = None

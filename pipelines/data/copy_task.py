@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import tensorflow as tf
 
 from keras_perceiver_ar.codecs.byte_codec import EOS, NUM_RESERVED, SOS
@@ -144,50 +145,69 @@ class CopyTask:
 
         return batches.endless(make_batch, seed, start_step)
 
-    def evaluation_dataset(
-        self, split, context, batch_size, num_latents, shard_index=0, num_shards=1
-    ):
-        """Complete sequences, of which the second half is scored.
+    def document_units(self, split):
+        """`targets` that are scored of each sequence: dict of int64 (evaluation_examples,)."""
+        batches.check_split(split)
+        return {"targets": np.full(self.evaluation_examples, self.length // 2)}
 
-        Scored are the (length − 2) / 2 mirrored ids and EOS: length / 2 labels in each row. All
-        other labels are 0, as are the rows that fill up the last batch. Example i is the same
-        whatever the batch size and the number of shards.
+    def evaluation_dataset(
+        self,
+        split,
+        context,
+        batch_size,
+        num_latents,
+        shard_index=0,
+        num_shards=1,
+        stride=None,
+        places=False,
+    ):
+        """Sequences of which the second half is scored.
+
+        Scored are the (length − 2) / 2 mirrored ids and EOS: length / 2 targets of each sequence,
+        in one row, or in blocks of `stride`; see `windows.block_windows`. All other labels are 0,
+        as are the rows that fill up the last batch. Example i is the same whatever the batch size
+        and the number of shards.
 
         Args:
             split: str. "train", "validation" or "test": each a fixed sample of its own.
             context: int. M, at least `length`.
             batch_size: int. B, rows of the global batch.
-            num_latents: int. N, length / 2 … M: all scored targets in one pass.
+            num_latents: int. N, 1 … M.
             shard_index: int.
             num_shards: int. This dataset holds B / num_shards rows of each batch.
+            stride: int or None. Targets scored in a row, 1 … N, by its last latents; None is N.
+            places: bool. Whether inputs hold `batches.PLACES` too; see `batches.with_places`.
 
         Returns:
             Finite `tf.data.Dataset` of `({"token_ids": int32 (b, M)}, labels int32 (b, M))`.
 
         Raises:
-            UserError: unknown split, a context too short, too few or too many latents, or a batch
+            UserError: unknown split, a context too short, more latents than inputs, or a batch
                 that does not divide.
         """
         batches.check_split(split)
-        self._check_context(context, batch_size, num_latents)
-        num_scored = self.length // 2
-        if num_latents < num_scored:
-            raise UserError(
-                f"num_latents {num_latents} cannot score a copy of length {self.length} in one "
-                f"pass: give at least {num_scored} (length / 2), or a shorter length"
-            )
+        stride = self._check_context(context, batch_size, num_latents, stride)
         shard = batches.shard_slice(batch_size, shard_index, num_shards)
-        rows = batches.evaluation_rows(self.evaluation_examples, batch_size, shard)
+        # The mirror image begins with event length / 2.
+        blocks = windows.block_windows(self.length, context, stride, unscored=self.length // 2 - 1)
+        lengths, scored = (tf.constant(column) for column in (blocks.length, blocks.scored))
+        number = blocks.length.size
+        rows = batches.evaluation_rows(self.evaluation_examples * number, batch_size, shard)
         stream = _EVALUATION_STREAM + batches.SPLITS.index(split)
 
         def draw_example(row):
             return self._draw_half(batches.random_key(self.evaluation_seed, stream, row), 1)[0]
 
         def make_batch(rows):
-            half = tf.map_fn(draw_example, rows, fn_output_signature=tf.int32)
-            length = tf.where(rows >= 0, self.length - 1, 0)
-            scored = tf.fill(tf.shape(length), num_scored)
-            return batches.rows_from_events(self._mirror(half, context), length, scored)
+            example, block = rows // number, rows % number
+            half = tf.map_fn(draw_example, example, fn_output_signature=tf.int32)
+            length = tf.where(rows >= 0, tf.gather(lengths, block), 0)
+            events = self._mirror(half, context)
+            element = batches.rows_from_events(events, length, tf.gather(scored, block))
+            if not places:
+                return element
+            # The context takes the whole sequence, so every row begins with it.
+            return batches.with_places(element, tf.maximum(example, 0), tf.zeros_like(example))
 
         return batches.finite(rows, make_batch)
 
@@ -201,10 +221,11 @@ class CopyTask:
         events = [column * SOS, half, half[:, ::-1], column * EOS]
         return tf.pad(tf.concat(events, 1), [[0, 0], [0, context + 1 - self.length]])
 
-    def _check_context(self, context, batch_size, num_latents=1):
-        batches.check_rows(context, batch_size, num_latents)
+    def _check_context(self, context, batch_size, num_latents=1, stride=None):
+        stride = batches.check_rows(context, batch_size, num_latents, stride)
         if context < self.length:
             raise UserError(
                 f"context {context} is shorter than the sequences of the copy task: "
                 f"give at least {self.length} (length)"
             )
+        return stride

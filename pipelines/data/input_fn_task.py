@@ -8,7 +8,7 @@ import tensorflow as tf
 from pipelines.checks import check_integer
 from pipelines.errors import UserError
 
-_METRICS = ("accuracy", "bits_per_dim")
+_METRICS = ("accuracy", "bits_per_dim", "bits_per_token", "nll_per_event")
 # Of what a batch may hold, how many there may be. Positions have one for their own axes if they
 # have more than one.
 _AXES = {"token_ids": (2,), "positions": (2, 3), "lengths": (1,), "labels": (2,)}
@@ -29,8 +29,10 @@ class InputFnTask:
     Args:
         vocab_size: int. Ids V: 0 is padding, 1 EOS, 2 SOS.
         train_input_fn: function. Its dataset must not end.
-        evaluation_input_fn: function or None. It gets `split` and `num_latents` as well.
-        evaluation_metrics: tuple of str: "accuracy", "bits_per_dim".
+        evaluation_input_fn: function or None. It gets `split`, `num_latents`, and `stride` as well,
+            the targets to be labelled in a row at the most.
+        evaluation_metrics: tuple of str: "accuracy", "bits_per_dim", "bits_per_token",
+            "nll_per_event".
     """
 
     vocab_size: int
@@ -66,7 +68,7 @@ class InputFnTask:
         return self._checked(self.train_input_fn, params).skip(start_step)
 
     def evaluation_dataset(
-        self, split, context, num_latents, batch_size, shard_index=0, num_shards=1
+        self, split, context, num_latents, batch_size, shard_index=0, num_shards=1, stride=None
     ):
         """Batches of a worker, each once.
 
@@ -80,6 +82,7 @@ class InputFnTask:
             "batch_size": batch_size,
             "context": context,
             "num_latents": num_latents,
+            "stride": num_latents if stride is None else stride,
             "shard_index": shard_index,
             "num_shards": num_shards,
         }

@@ -19,11 +19,20 @@ def check_split(split):
         raise UserError(f"unknown split {split!r}: choose {', '.join(SPLITS)}")
 
 
-def check_rows(context, batch_size, num_latents=1):
+def check_rows(context, batch_size, num_latents=1, stride=None):
     """Refuses a shape that no batch can have.
 
+    Args:
+        context: int. M.
+        batch_size: int. B.
+        num_latents: int. N.
+        stride: int or None. Targets that are scored in a row; None is N.
+
+    Returns:
+        int, the stride.
+
     Raises:
-        UserError: no integer, one below 1, or more latents than inputs.
+        UserError: no integer, one below 1, more latents than inputs, or more targets than latents.
     """
     numbers = {"context": context, "batch_size": batch_size, "num_latents": num_latents}
     for name, number in numbers.items():
@@ -33,6 +42,13 @@ def check_rows(context, batch_size, num_latents=1):
             f"num_latents {num_latents} is more than the context of {context} inputs: "
             "each latent sits on an input of its own"
         )
+    check_integer("stride", stride, most=MOST, optional=True)
+    stride = num_latents if stride is None else stride
+    if stride > num_latents:
+        raise UserError(
+            f"stride {stride} is more than {num_latents} latents: each scores one target of a row"
+        )
+    return stride
 
 
 def check_start(seed, start_step):

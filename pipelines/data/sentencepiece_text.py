@@ -28,7 +28,7 @@ class SentencePieceText:
 
     token_bytes = 2
     ends = True
-    metrics = ("word_perplexity", "bits_per_byte")
+    metrics = ("word_perplexity", "bits_per_byte", "bits_per_token")
     is_text = False  # ids are no bytes
     positions = None
     masks = ()

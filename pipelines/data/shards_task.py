@@ -12,6 +12,7 @@ from pipelines.data.codecs import codec_of
 from pipelines.data.crops import RandomCrop
 from pipelines.data.examples import Examples
 from pipelines.data.shard_reader import Shards
+from pipelines.data.units import totals
 from pipelines.errors import UserError
 
 # Rows that are cut out of a window at a time.
@@ -101,12 +102,17 @@ class ShardsTask:
 
     def units(self, split):
         """Denominators other than targets: `bytes`, `words` and `documents` of a split."""
+        return totals(self.document_units(split))
+
+    def document_units(self, split):
+        """`bytes` and `words` of each document, and its `targets`: dict of int64 (D,)."""
         shards = self.manifest.shards(split, self.path)
-        return {
-            "bytes": sum(shard.bytes for shard in shards),
-            "words": sum(shard.words for shard in shards),
-            "documents": sum(shard.documents for shard in shards),
+        columns = {
+            "targets": [shard.tokens() + int(self.manifest.ends) for shard in shards],
+            "bytes": [shard.bytes_each() for shard in shards],
+            "words": [shard.words_each() for shard in shards],
         }
+        return {name: np.concatenate(column) for name, column in columns.items()}
 
     @property
     def positions(self):
@@ -209,7 +215,15 @@ class ShardsTask:
         return batches.settle(dataset.flat_map(cut).rebatch(rows, drop_remainder=True))
 
     def evaluation_dataset(
-        self, split, context, batch_size, num_latents, shard_index=0, num_shards=1
+        self,
+        split,
+        context,
+        batch_size,
+        num_latents,
+        shard_index=0,
+        num_shards=1,
+        stride=None,
+        places=False,
     ):
         """All targets of a split, each labelled exactly once; see `windows.block_windows`.
 
@@ -217,10 +231,11 @@ class ShardsTask:
             split: str.
             context: int. M.
             batch_size: int. B, rows of the global batch.
-            num_latents: int. N, targets scored in a row, 1 … M.
+            num_latents: int. N, 1 … M.
             shard_index: int. Number of this host, which reads its own part of the rows.
-            num_shards: int. Hosts; each has the same number of batches, filled up with rows that
-                are empty.
+            num_shards: int. Hosts; each has as many batches, filled up with empty rows.
+            stride: int or None. Targets scored in a row, 1 … N, by its last latents; None is N.
+            places: bool. Whether inputs hold `batches.PLACES` too; see `batches.with_places`.
 
         Returns:
             Finite `tf.data.Dataset`, of elements as those of `train_dataset`.
@@ -228,12 +243,12 @@ class ShardsTask:
         Raises:
             UserError: more latents than inputs, a batch that does not divide, no such split.
         """
-        batches.check_rows(context, batch_size, num_latents)
+        stride = batches.check_rows(context, batch_size, num_latents, stride)
         rows = batches.shard_slice(batch_size, shard_index, num_shards)
         rows = rows.stop - rows.start
         shards = self._shards(split)
         # One event more than targets: SOS.
-        every = windows.block_windows(shards.num_targets + 1, context, num_latents)
+        every = windows.block_windows(shards.num_targets + 1, context, stride)
         num_batches = -(-every.length.size // batch_size)
         low = min(shard_index * num_batches * rows, every.length.size)
         high = min(low + num_batches * rows, every.length.size)
@@ -248,8 +263,9 @@ class ShardsTask:
 
         def cut(first, count, documents):
             def make_rows(index):
-                row = (tf.gather(column, index) for column in columns)
-                return self._rows(shards, documents, *row, context)
+                row = [tf.gather(column, index) for column in columns]
+                element = self._rows(shards, documents, *row, context)
+                return batches.with_places(element, *row[:2]) if places else element
 
             chunks = tf.data.Dataset.range(first, first + count).batch(_CHUNK)
             chunks = chunks.map(make_rows, tf.data.AUTOTUNE, deterministic=True)

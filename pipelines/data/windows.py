@@ -23,7 +23,7 @@ class Windows(NamedTuple):
     scored: np.ndarray
 
 
-def block_windows(num_events, context, num_latents):
+def block_windows(num_events, context, num_latents, unscored=0):
     """Windows that score each target of each document exactly once, in blocks of N.
 
     A document is cut into blocks of N targets, counted from its end, so that the FIRST block holds
@@ -33,19 +33,23 @@ def block_windows(num_events, context, num_latents):
     No target is ever scored twice, even by a model that ignores `scored` and scores every latent:
     latents sit on the last N inputs (or on all of them when there are fewer), a full block has at
     least N inputs and exactly N fresh targets, and a first block of r < N targets starts with the
-    document, so its row has exactly r inputs.
+    document, so its row has exactly r inputs. (Not so with `unscored`, nor for a model of more
+    latents than N: there `scored` alone tells. That is strided evaluation, and with N = 1 that of
+    every position.)
 
     Args:
         num_events: int, or int array (D,). E of each document, at least 2.
         context: int. M, the most inputs in a row.
         num_latents: int. N, the targets of a block, 1 … M.
+        unscored: int. The first targets of each document that are none of any block, fewer than it
+            has.
 
     Returns:
         `Windows` of arrays (W,), in document order: document and start int64, length and scored
         int32.
 
     Raises:
-        ValueError: an empty document, or `num_latents` outside 1 … M.
+        ValueError: an empty document, `num_latents` outside 1 … M, or nothing to score.
     """
     num_events = np.atleast_1d(np.asarray(num_events, np.int64))
     if not 1 <= num_latents <= context:
@@ -53,7 +57,9 @@ def block_windows(num_events, context, num_latents):
     if num_events.size and num_events.min() < 2:
         raise ValueError(f"`num_events` must be at least 2, got {num_events.min()}.")
     num_targets = num_events - 1
-    num_blocks = -(-num_targets // num_latents)
+    if unscored and not 0 <= unscored < num_targets.min(initial=unscored + 1):
+        raise ValueError(f"`unscored` must lie in 0 … {num_targets.min() - 1}, got {unscored}.")
+    num_blocks = -(-(num_targets - unscored) // num_latents)
     document = np.repeat(np.arange(num_events.size), num_blocks)
     first_block = np.cumsum(num_blocks) - num_blocks
     blocks_after = num_blocks[document] - 1 - (np.arange(document.size) - first_block[document])
@@ -64,7 +70,7 @@ def block_windows(num_events, context, num_latents):
         document=document,
         start=end - length,
         length=length.astype(np.int32),
-        scored=np.minimum(end, num_latents).astype(np.int32),
+        scored=np.minimum(end - unscored, num_latents).astype(np.int32),
     )
 
 

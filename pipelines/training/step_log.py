@@ -39,11 +39,12 @@ class StepLog:
 
 
 def finite(figures):
-    """dict with None for what is no finite number, for which JSON has no word."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in figures.items()
-    }
+    """Figures, a dict or list of them too, with None for what JSON has no word for."""
+    if isinstance(figures, dict):
+        return {name: finite(value) for name, value in figures.items()}
+    if isinstance(figures, list):
+        return [finite(value) for value in figures]
+    return None if isinstance(figures, float) and not math.isfinite(figures) else figures
 
 
 def record(row):

@@ -1,11 +1,7 @@
 """Images and performances come back from shards as they went in."""
 
-from unittest import mock
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from keras_perceiver_ar.codecs import performance_codec
 from keras_perceiver_ar.codecs.notes import make_notes
@@ -171,10 +167,3 @@ def test_another_order_beside_the_shards_is_refused(tmp_path):
     np.save(tmp_path / "out/order.npy", np.arange(VALUES))
     with pytest.raises(UserError, match="not the file that the shards were made with"):
         ShardsTask(tmp_path / "out")
-
-
-@given(st.text(st.sampled_from("ab é\u2003\t\n\r\x0b\x0c\x1c\x85"), max_size=40), st.integers(1, 9))
-def test_words_are_counted_as_python_parts_them(text, chunk):
-    data = text.encode()
-    with mock.patch.object(encoders, "_CHUNK", chunk):
-        assert encoders.count_words(data) == len(data.split())

@@ -1,0 +1,156 @@
+"""What was measured as a table for a reader and as JSON for a program."""
+
+import json
+
+import rich.console
+import rich.table
+
+from pipelines.atomic_files import write_text
+from pipelines.training.step_log import finite
+
+# What a figure counts, for a reader of the table.
+UNITS = {
+    "accuracy": "of the targets, guessed right",
+    "bits_per_byte": "bits for each byte of text",
+    "bits_per_dim": "bits for each colour value",
+    "bits_per_token": "bits for each token",
+    "nll_per_event": "nats for each event of music",
+    "word_perplexity": "e to the nats for each word",
+    "loss": "nats for each target",
+    "targets": "tokens scored",
+    "batches": "scored, the first of the split",
+    "batches_of_split": "in all",
+    "documents": "of which something was scored",
+    "num_latents": "of a row",
+    "context": "inputs of a row at most",
+    "stride": "targets scored in a row at most",
+    "flops_per_target": "of a whole row's forward pass, by formula",
+    "targets_per_second": "as measured here, first batch left out",
+    "step": "of training",
+}
+_PLACES = {
+    "loss_by_position": "place of the target in its document, from 0",
+    "loss_by_latent": "latent of its row, from 0",
+}
+# How a column is headed.
+_SHORT = {
+    "num_latents": "latents",
+    "flops_per_target": "FLOPs/target",
+    "targets_per_second": "targets/s",
+}
+_AXES = ("step", "num_latents", "context", "stride")
+
+
+def axes_of(results):
+    """How results differ.
+
+    Args:
+        results: list of dict; see `evaluation.measure`.
+
+    Returns:
+        list of str, of "step", "num_latents", "context" and "stride" those that differ, without a
+        stride that is that of blocks in all of them ("step" if none do); and dict of the others.
+    """
+    axes = [name for name in _AXES if len({result[name] for result in results}) > 1]
+    if len({result["num_latents"] / result["stride"] for result in results}) == 1:
+        axes = [name for name in axes if name != "stride"]
+    axes = axes or ["step"]
+    follows = "stride" not in axes and "num_latents" in axes
+    fixed = [name for name in _AXES if name not in axes and not (follows and name == "stride")]
+    return axes, {name: results[0][name] for name in fixed}
+
+
+def print_one(result):
+    """Prints a result as tables.
+
+    Args:
+        result: dict; see `evaluation.measure`.
+    """
+    table = rich.table.Table("metric", "value", "unit")
+    for name, value in result.items():
+        if name in _PLACES or name == "ci95_of":
+            continue
+        unit = UNITS.get(name, "")
+        if name == "ci95":
+            unit = f"95 % interval of {result['ci95_of']} over documents"
+        table.add_row(name, _text(value), unit)
+    console = rich.console.Console()
+    console.print(table)
+    for name, place in _PLACES.items():
+        if result[name] is None:
+            continue
+        table = rich.table.Table(place, "loss", "targets", title=name)
+        for bucket in result[name]:
+            table.add_row(range_text(bucket), _text(bucket["loss"]), _text(bucket["targets"]))
+        console.print(table)
+
+
+def print_several(results):
+    """Prints results as one table, a line each.
+
+    Args:
+        results: list of dict; see `evaluation.measure`.
+    """
+    axes, fixed = axes_of(results)
+    columns = [*axes, results[0]["ci95_of"], "ci95", "flops_per_target", "targets_per_second"]
+    fixed = [f"{_SHORT.get(name, name)} {value:,}" for name, value in fixed.items()]
+    title = ", ".join([results[0]["split"], f"{results[0]['targets']:,} targets", *fixed])
+    headings = [rich.table.Column(_SHORT.get(name, name), justify="right") for name in columns]
+    table = rich.table.Table(*headings, title=title)
+    for result in results:
+        table.add_row(*(short_text(result[name]) for name in columns))
+    rich.console.Console().print(table)
+
+
+def line_of(result):
+    """A result in one line, for a reader who waits for the others."""
+    what = ", ".join(f"{_SHORT.get(name, name)} {result[name]:,}" for name in _AXES)
+    return f"{what}: {result['ci95_of']} {short_text(result[result['ci95_of']])}"
+
+
+def write(results, output, is_one):
+    """Writes results as JSON.
+
+    Args:
+        results: list of dict; see `evaluation.measure`.
+        output: path.
+        is_one: bool. Whether one result was asked for: it is written by itself, without
+            `targets_per_second`, so that the same evaluation writes the same file.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    content = {"results": results}
+    if is_one:
+        (content,) = results
+        content = {name: value for name, value in content.items() if name != "targets_per_second"}
+    write_text(output, json.dumps(finite(content), indent=1))
+
+
+def range_text(bucket):
+    """A bucket's numbers, the last one included: "0", "512 – 1,023" or "1,024 –"."""
+    begin, end = bucket["from"], bucket["to"]
+    if end is None:
+        return f"{begin:,} –"
+    return f"{begin:,}" if end == begin + 1 else f"{begin:,} – {end - 1:,}"
+
+
+def short_text(value):
+    """A figure in five digits or so."""
+    if isinstance(value, list):
+        return " … ".join(map(short_text, value))
+    if isinstance(value, float):
+        return f"{value:.5g}" if abs(value) < 1e5 else f"{value:.3e}"
+    return _text(value)
+
+
+def _text(value):
+    if isinstance(value, list):
+        return " … ".join(map(_text, value))
+    if value is None:
+        return "–"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.6f}" if abs(value) < 1e5 else f"{value:.3e}"
+    return str(value)
