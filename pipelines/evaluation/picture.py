@@ -4,12 +4,13 @@ import importlib.util
 import io
 import math
 import pathlib
+from itertools import starmap
 
 import numpy as np
 
 from pipelines.atomic_files import write_bytes
 from pipelines.errors import UserError
-from pipelines.evaluation.report import UNITS, axes_of, range_text
+from pipelines.evaluation.report import UNITS, axes_of, axis_text, range_text
 
 KINDS = (".png", ".svg")
 # Okabe and Ito's, which colour-blind readers can tell apart; the markers tell it without colour.
@@ -104,24 +105,23 @@ def _of_one(result, name):
 def _of_several(results, name):
     varied, fixed = axes_of(results)
     metric = results[0]["ci95_of"]
-    fixed = [f"{axis} {value:,}" for axis, value in fixed.items()]
     title = f"{name}, {results[0]['split']}: {metric}"
     if any(result["ci95"] for result in results):
         title += ", with its 95 % interval over documents"
-    title += "\n" + ", ".join([f"{results[0]['targets']:,} targets", *fixed]).replace("_", " ")
-    figure, panels = _figure(len(varied), title)
+    what = [f"{results[0]['targets']:,} targets", *starmap(axis_text, fixed.items())]
+    figure, panels = _figure(len(varied), f"{title}\n{', '.join(what)}")
     for panel, axis in zip(panels, varied, strict=True):
         others = [other for other in varied if other != axis]
         lines = {}
         for result in results:
             lines.setdefault(tuple(result[other] for other in others), []).append(result)
         for number, (key, line) in enumerate(lines.items()):
-            label = ", ".join(
-                f"{other} {value:,}" for other, value in zip(others, key, strict=True)
-            ).replace("_", " ")
+            label = ", ".join(map(axis_text, others, key))
             style = number % _MOST_LINES
             _draw_line(panel, line, axis, metric, label, _COLOURS[style], _MARKERS[style])
-        if axis != "step":
+        if axis == "step":
+            panel.xaxis.get_major_locator().set_params(integer=True)
+        else:
             ticks = sorted({result[axis] for result in results})
             panel.set_xscale("log", base=2)
             panel.set_xticks(ticks, [f"{tick:,}" for tick in ticks], minor=False)

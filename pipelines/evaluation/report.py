@@ -93,9 +93,12 @@ def print_several(results):
     """
     axes, fixed = axes_of(results)
     columns = [*axes, results[0]["ci95_of"], "ci95", "flops_per_target", "targets_per_second"]
-    fixed = [f"{_SHORT.get(name, name)} {value:,}" for name, value in fixed.items()]
+    fixed = [axis_text(name, value) for name, value in fixed.items()]
     title = ", ".join([results[0]["split"], f"{results[0]['targets']:,} targets", *fixed])
-    headings = [rich.table.Column(_SHORT.get(name, name), justify="right") for name in columns]
+    headings = [
+        rich.table.Column(_SHORT.get(name, name), justify="right", overflow="fold")
+        for name in columns
+    ]
     table = rich.table.Table(*headings, title=title)
     for result in results:
         table.add_row(*(short_text(result[name]) for name in columns))
@@ -104,7 +107,7 @@ def print_several(results):
 
 def line_of(result):
     """A result in one line, for a reader who waits for the others."""
-    what = ", ".join(f"{_SHORT.get(name, name)} {result[name]:,}" for name in _AXES)
+    what = ", ".join(axis_text(name, result[name]) for name in _AXES)
     return f"{what}: {result['ci95_of']} {short_text(result[result['ci95_of']])}"
 
 
@@ -133,6 +136,11 @@ def range_text(bucket):
     if end is None:
         return f"{begin:,} –"
     return f"{begin:,}" if end == begin + 1 else f"{begin:,} – {end - 1:,}"
+
+
+def axis_text(name, value):
+    """One of `axes_of` and its number."""
+    return f"{_SHORT.get(name, name)} {value:,}"
 
 
 def short_text(value):
