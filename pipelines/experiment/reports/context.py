@@ -1,0 +1,102 @@
+"""Experiment b: what a longer context brings at equal compute."""
+
+import math
+
+import numpy as np
+
+from pipelines.experiment.reports import plots
+from pipelines.experiment.reports.per_document import bits_of_runs, unit_of
+
+TITLE = "More context at equal compute"
+CLAIM = (
+    "On its internal set of books the paper's perplexity falls from 14.88 to 14.56 as the context "
+    "grows from 1024 to 16,384, latents and depth staying as they are."
+)
+
+
+def draw(rows, path):
+    """Bits by context, a line for each split."""
+    unit = unit_of(rows)
+    contexts = _contexts(rows)
+    first = rows[0]
+    figure, (panel,) = plots.new_figure(
+        f"{first['latents']} latents over more and more context at equal FLOPs, {first['device']}"
+    )
+    for number, split in enumerate(sorted({row["split"] for row in rows})):
+        means, halves = np.transpose([_bits(rows, context, split) for context in contexts])
+        panel.errorbar(
+            contexts,
+            means,
+            [half or 0 for half in halves],
+            color=plots.COLOURS[number],
+            marker=plots.MARKERS[number],
+            capsize=3,
+            label=f"{split}, mean of {_seeds(rows)} seeds, 95 % interval",
+        )
+    panel.set(xlabel="context (inputs)", ylabel=f"bits per {unit}")
+    plots.sizes_on(panel.xaxis, contexts)
+    panel.legend(frameon=False)
+    plots.save(figure, path)
+
+
+def tell(rows):
+    """Whether the longest context is better than the shortest, and a table."""
+    unit, contexts = unit_of(rows), _contexts(rows)
+    short, long = contexts[0], contexts[-1]
+    splits = sorted({row["split"] for row in rows})
+    parts = []
+    for split in splits:
+        gain, half = plots.mean_interval(
+            [
+                b - a
+                for a, b in zip(
+                    bits_of_runs(rows, context=long, split=split),
+                    bits_of_runs(rows, context=short, split=split),
+                    strict=True,
+                )
+            ]
+        )
+        if half is None:
+            verdict = "one seed alone, so nothing is known of its error"
+        elif gain > half:
+            verdict = "the claim holds here"
+        elif gain < -half:
+            verdict = "**the claim does not hold at this size: it is worse**"
+        else:
+            verdict = "**the claim cannot be seen at this size**"
+        parts.append(
+            f"on {split} {plots.with_interval(gain, half)} bits per {unit} fewer ({verdict})"
+        )
+    text = (
+        f"From {short:,} to {long:,} inputs ({int(math.log2(long / short))} doublings) it takes "
+        f"{'; '.join(parts)}. Mean of {_seeds(rows)} seeds, each with both contexts; the interval "
+        "is Student's, over seeds. Each context has the FLOPs of the shortest one, so the longer "
+        "ones take fewer steps."
+    )
+    head = ["context", "steps", "PFLOPs", "s", *(f"bits per {unit}, {split}" for split in splits)]
+    lines = []
+    for context in contexts:
+        own = [row for row in rows if int(row["context"]) == context]
+        seconds, _ = plots.mean_interval([float(row["seconds"]) for row in own])
+        lines.append(
+            [
+                f"{context:,}",
+                f"{int(own[0]['steps']):,}",
+                f"{float(own[0]['flops']) / 1e15:.2f}",
+                f"{seconds:.0f}",
+                *(plots.with_interval(*_bits(rows, context, split)) for split in splits),
+            ]
+        )
+    return f"{text}\n\n{plots.table(head, lines)}"
+
+
+def _contexts(rows):
+    return sorted({int(row["context"]) for row in rows})
+
+
+def _seeds(rows):
+    return len({row["seed"] for row in rows})
+
+
+def _bits(rows, context, split):
+    return plots.mean_interval(bits_of_runs(rows, context=context, split=split))

@@ -1,0 +1,7 @@
+"""Experiment d on books."""
+
+from pipelines.experiment.reports.latents import CLAIM as CLAIM
+from pipelines.experiment.reports.latents import draw as draw
+from pipelines.experiment.reports.latents import tell as tell
+
+TITLE = "Latents chosen at evaluation time: books"
