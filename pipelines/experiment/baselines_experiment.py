@@ -56,6 +56,15 @@ class BaselinesExperiment:
                 f"{self.context}: each latent sits on an input of its own"
             )
 
+    def check(self):
+        """Refuses sizes that do not fit each other, before anything is trained.
+
+        Raises:
+            UserError: names them.
+        """
+        for kind in KINDS:
+            self._make(kind, self.seeds[0])
+
     def run(self, path, say):
         """Trains and measures what is not in the table yet.
 

@@ -32,5 +32,6 @@ def make(name, files, bindings):
     configurable = getattr(importlib.import_module(f"pipelines.experiment.{module}"), kind)
     gin_reading.parse(files, bindings)
     experiment = gin_reading.make(configurable)
+    experiment.check()
     check_used(bindings)
     return experiment

@@ -38,6 +38,14 @@ class ContextExperiment:
         check_tuple("ContextExperiment.contexts", self.contexts, least=self.num_latents)
         check_tuple("ContextExperiment.seeds", self.seeds, least=0)
 
+    def check(self):
+        """Refuses sizes that do not fit each other, before anything is trained.
+
+        Raises:
+            UserError: names them.
+        """
+        self.models.make_model(self.contexts[-1], self.num_latents, self.seeds[0])
+
     def run(self, path, say):
         """Trains and measures what is not in the table yet.
 

@@ -74,6 +74,14 @@ class CopyExperiment:
         for length in self.positions:
             check_integer("an entry of CopyExperiment.positions", length, most=2 * halves[-1])
 
+    def check(self):
+        """Refuses sizes that do not fit each other, before anything is trained.
+
+        Raises:
+            UserError: names them.
+        """
+        self._make_model(*self.stages[-1][::2])
+
     def run(self, path, say):
         """Trains and measures what is not in the table yet.
 

@@ -41,6 +41,14 @@ class LatentsExperiment:
         for number in self.evaluated:
             check_integer("an entry of LatentsExperiment.evaluated", number, most=self.context)
 
+    def check(self):
+        """Refuses sizes that do not fit each other, before anything is trained.
+
+        Raises:
+            UserError: names them.
+        """
+        self.models.make_model(self.context, self.num_latents, self.seed)
+
     def run(self, path, say):
         """Trains and measures what is not in the table yet.
 
