@@ -45,6 +45,11 @@ class NpyRows:
         if not isinstance(path, (str, os.PathLike)):
             raise UserError(f"path must name a folder, in quotes, got {path!r}")
         self.path = os.path.expanduser(os.fspath(path))
+        if "://" in self.path:
+            raise UserError(
+                f"path must name a local folder, got {self.path!r}: files in a bucket cannot be "
+                "mapped into memory; copy the folder first"
+            )
         self._set = npy_set.load(self.path)
         npy_set.check_sizes(self.path, self._set.files)
         self._splits = {}

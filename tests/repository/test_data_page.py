@@ -47,6 +47,8 @@ def outputs(raw, repository, tmp_path_factory):
         "--keep_rows=32": "--keep_rows=1",
         **{f"runs/{name}": folder / f"run-{name}" for name in ("shards", "images", "music")},
         "savedmodels/": f"{folder}/exported-",
+        "steps=200": "steps=2",
+        "num_layers=2, width=128": "num_layers=1, width=32",
         "shards/": f"{folder}/",
     }
     extra = {
@@ -58,15 +60,17 @@ def outputs(raw, repository, tmp_path_factory):
     }
     page = repository / "docs" / "data.md"
     ran = pages.run_commands(page, repository, places, extra)
-    (example,) = pages.blocks(page, "python")
-    for place, stand_in in places.items():
-        example = example.replace(place, str(stand_in))
-    pages.run([sys.executable, "-c", example], repository, cwd=repository)
+    for example in pages.blocks(page, "python"):
+        for place, stand_in in places.items():
+            example = example.replace(place, str(stand_in))
+        shown = pages.run([sys.executable, "-c", example], repository, cwd=repository)
+        ran.append(("python", [example], shown))
     return folder, ran
 
 
 def test_every_command_runs(outputs):
     folder, ran = outputs
+    ran = [each for each in ran if each[0] != "python"]
     kinds = [f"{name} {rest[0]}" if rest[0][0] != "-" else name for name, rest, _ in ran]
     assert kinds == [
         *["pipelines.prepare"] * 3,
@@ -78,10 +82,12 @@ def test_every_command_runs(outputs):
         *["pipelines.train", "pipelines.generate", "pipelines.generate"],
         "pipelines.evaluate",
         "savedmodels.export",
+        "pipelines.prepare",
         "pipelines.benchmark input_pipeline",
     ]
     for name in ("books", "images", "maestro", "pieces"):
         assert (folder / name / "manifest.json").exists()
+    assert (folder / "books-npy/npy.json").exists()
 
 
 def test_what_they_print(outputs):
@@ -90,6 +96,10 @@ def test_what_they_print(outputs):
     assert "It was a dark" in books
     assert generated.startswith("It was ")
     assert list((folder / "maestro-examples").glob("*.mid"))
+    *_, (kind, _, measured) = ran
+    # Two steps away from a guess, at which each of 259 ids is as likely: 8.02 bits.
+    bits = re.search(r"^([\d.]+) bits per byte$", measured, re.MULTILINE)
+    assert kind == "python" and 5 < float(bits[1]) < 8.1
 
 
 def test_what_they_draw_and_play(raw, outputs):

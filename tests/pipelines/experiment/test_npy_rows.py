@@ -184,7 +184,10 @@ def test_what_a_set_says_of_its_codec(folders):
     ("call", "message"),
     [
         (lambda rows: NpyRows(3), "path must name a folder"),
-        (lambda rows: NpyRows("gs://bucket/set"), "holds no npy.json"),
+        (
+            lambda rows: NpyRows("gs://bucket/set"),
+            "must name a local folder, got 'gs://bucket/set'",
+        ),
         (lambda rows: rows.num_events("dev"), "unknown split 'dev'"),
         (
             lambda rows: rows.num_events("test"),
