@@ -124,6 +124,18 @@ def test_the_benchmark_of_the_model_imports_no_tensorflow(imports_of):
     assert {file: found for file, found in strangers.items() if found} == {}
 
 
+def test_experiments_import_no_tensorflow(imports_of):
+    # What they import of the other rooms is tested where they run without it.
+    files = {
+        file: set(found)
+        for file, found in imports_of("pipelines").items()
+        if file.startswith("pipelines/experiment/")
+    }
+    assert files
+    known = CORE_MAY_IMPORT | {"pipelines", "gin"}
+    assert {file: found - known for file, found in files.items() if found - known} == {}
+
+
 def test_core_loads_no_tensorflow_on_the_jax_backend(repository):
     # What Keras brings in is not in the source; it shows only when the package is imported.
     code = (
