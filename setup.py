@@ -28,7 +28,8 @@ DATA = [
 TENACITY = "tenacity>=9,<10"
 TRAIN = [
     "gin-config==0.5.0",
-    "tf-models-official==2.20.0",  # holds `orbit`
+    # Holds `orbit`; brings SciPy, of which `pipelines.evaluation` takes a quantile: any version.
+    "tf-models-official==2.20.0",
     "tf-keras==2.20.1",
     "rich>=13",
     TENACITY,

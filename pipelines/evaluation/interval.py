@@ -1,7 +1,6 @@
 """How far a figure of a split is known, by how much its documents differ."""
 
 import numpy as np
-from scipy import special
 
 _LEVEL = 0.95
 
@@ -32,5 +31,7 @@ def ratio_interval(numerators, denominators):
     ratio = numerators.sum() / denominators.sum()
     deviation = np.square(numerators - ratio * denominators).sum()
     error = np.sqrt(count / (count - 1) * deviation) / denominators.sum()
+    from scipy import special  # which a training does not need
+
     half = special.stdtrit(count - 1, (1 + _LEVEL) / 2) * error
     return float(ratio - half), float(ratio + half)

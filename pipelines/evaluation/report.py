@@ -51,13 +51,13 @@ def axes_of(results):
         list of str, of "step", "num_latents", "context" and "stride" those that differ, without a
         stride that is that of blocks in all of them ("step" if none do); and dict of the others.
     """
-    axes = [name for name in _AXES if len({result[name] for result in results}) > 1]
+    differ = [name for name in _AXES if len({result[name] for result in results}) > 1]
+    fixed = {name: results[0][name] for name in _AXES if name not in differ}
     if len({result["num_latents"] / result["stride"] for result in results}) == 1:
-        axes = [name for name in axes if name != "stride"]
-    axes = axes or ["step"]
-    follows = "stride" not in axes and "num_latents" in axes
-    fixed = [name for name in _AXES if name not in axes and not (follows and name == "stride")]
-    return axes, {name: results[0][name] for name in fixed}
+        differ = [name for name in differ if name != "stride"]
+    if not differ:
+        del fixed["step"]
+    return differ or ["step"], fixed
 
 
 def print_one(result):

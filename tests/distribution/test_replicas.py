@@ -104,9 +104,17 @@ def test_evaluation_gives_the_same_figures(outputs, many):
         for name in ("one_device", many)
     )
     assert one["targets"] == 7 * 4
-    # float32 sums of at most 16 numbers each, in another order.
-    assert two.pop("loss") == pytest.approx(one.pop("loss"), rel=1e-6)
-    assert two == one
+    # What a replica computes of two rows is not to the last bit what one device does of four.
+    assert flat(two) == pytest.approx(flat(one), rel=1e-6)
+
+
+def flat(figures, name=""):
+    """Every number of nested figures by where it is."""
+    if isinstance(figures, dict | list):
+        items = figures.items() if isinstance(figures, dict) else enumerate(figures)
+        parts = [flat(value, f"{name}/{key}") for key, value in items]
+        return {key: value for part in parts for key, value in part.items()}
+    return {name: figures}
 
 
 @pytest.fixture(scope="module")

@@ -38,9 +38,15 @@ def measure(model_dir, output, *flags):
 def test_a_checkpoint_alone_gives_the_figures_of_training(trained, tmp_path, step, flags):
     model_dir, figures = trained
     results = measure(model_dir, tmp_path / "metrics.json", *flags)
-    assert results.pop("step") == step
-    assert results.pop("split") == "validation"
-    assert {name: f"{value:.6g}" for name, value in results.items()} == figures[step]
+    assert results["step"] == step
+    assert results["split"] == "validation"
+    assert {name: f"{results[name]:.6g}" for name in figures[step]} == figures[step]
+    others = ["step", "split", "num_latents", "context", "stride", "flops_per_target"]
+    others += ["ci95", "ci95_of", "documents", "loss_by_position", "loss_by_latent"]
+    assert results.keys() == {*figures[step], *others}
+    low, high = results["ci95"]
+    assert low < results[results["ci95_of"]] < high
+    assert (results["num_latents"], results["context"], results["stride"]) == (4, 8, 4)
 
 
 def test_training_brings_the_figures_down(trained):
@@ -51,9 +57,18 @@ def test_training_brings_the_figures_down(trained):
 def test_the_table_says_what_the_file_says(trained, tmp_path, capsys):
     results = measure(trained[0], tmp_path / "metrics.json")
     table = capsys.readouterr().out
+    low, high = results.pop("ci95")
+    assert re.search(rf"ci95\s*│\s*{low:.6f} … {high:.6f}\s*│ 95 % interval of", table)
+    assert results.pop("ci95_of") == "bits_per_byte"
+    for name in ("loss_by_position", "loss_by_latent"):
+        assert name in table
+        for row in results.pop(name):
+            assert re.search(rf"│ {row['from']}\b.*│ {row['loss']:.6f}\s*│ {row['targets']}", table)
     for name, value in results.items():
         text = f"{value:.6f}" if isinstance(value, float) else str(value)
-        assert re.search(rf"{name}\s*│\s*{text}\s", table), name
+        text = f"{value:,}" if isinstance(value, int) else text
+        text = f"{value:.3e}" if isinstance(value, float) and value >= 1e5 else text
+        assert re.search(rf"{name}\s*│\s*{re.escape(text)}\s", table), name
     assert re.search(r"bits_per_byte .* bits for each byte of text", table)
     assert re.search(r"loss .* nats for each target", table)
 
@@ -95,7 +110,8 @@ def test_a_part_of_a_split_says_so(uniform, books, tmp_path, capsys):
     total = int(re.search(r"evaluating test: (\d+) batches\n", capsys.readouterr().err)[1])
     part = measure(uniform, tmp_path / "metrics.json", *flags, "--batches=5")
     output = capsys.readouterr()
-    assert f"evaluating test: the first 5 of {total} batches\n" in output.err
+    left = " (no word_perplexity: only whole documents are counted)"
+    assert f"evaluating test: the first 5 of {total} batches{left}\n" in output.err
     assert re.search(r"batches\s*│\s*5\s*│ scored", output.out)
     assert re.search(rf"batches_of_split\s*│\s*{total}\s*│", output.out)
     assert (part["batches"], part["batches_of_split"]) == (5, total)
@@ -123,6 +139,84 @@ def test_a_run_may_evaluate_a_part_by_default(books, tmp_path):
 def test_a_part_must_be_a_number(uniform, capsys, number):
     line = runs.refusal(capsys, evaluate.main, f"--model_dir={uniform}", f"--batches={number}")
     assert f"--batches: must be an integer ≥ 1 or all, got '{number}'" in line
+
+
+@pytest.fixture(scope="module")
+def two_steps(tmp_path_factory, books):
+    """A run of two checkpoints, and a torn one between."""
+    model_dir = tmp_path_factory.mktemp("steps") / "run"
+    for step, scale in ((2, 0.5), (4, 0.3), (3, 0.4)):
+        runs.save_untrained(model_dir, runs.text_flags(books), step, scale)
+    (data,) = model_dir.glob("ckpt-3.data*")
+    data.write_bytes(data.read_bytes()[:-100])
+    return model_dir
+
+
+def test_strides_score_each_target_once(two_steps, tmp_path):
+    flags = ["--split=test", "--checkpoint=2", "--stride=1,2,4"]
+    results = measure(two_steps, tmp_path / "metrics.json", *flags)["results"]
+    assert [each["stride"] for each in results] == [1, 2, 4]
+    assert len({each["targets"] for each in results}) == 1
+    assert len({each["loss"] for each in results}) == 3
+    costs = [each["flops_per_target"] for each in results]
+    assert costs[0] == 2 * costs[1] == 4 * costs[2]
+    # By the last latents alone, but at the beginning of a document, where there are no others.
+    by_latent = results[0]["loss_by_latent"]
+    assert by_latent[-1]["from"] == 2 and by_latent[-1]["targets"] > 0.9 * results[0]["targets"]
+    block = measure(two_steps, tmp_path / "metrics.json", *flags[:2])
+    assert block == {k: v for k, v in results[2].items() if k != "targets_per_second"}
+
+
+def test_all_checkpoints_make_a_curve(two_steps, tmp_path, capsys):
+    flags = ["--checkpoint=all", f"--picture={tmp_path / 'curve.svg'}"]
+    results = measure(two_steps, tmp_path / "metrics.json", *flags)["results"]
+    output = capsys.readouterr()
+    assert [each["step"] for each in results] == [2, 4]
+    assert "warning: step 3 is left out: checkpoint" in output.err
+    for each in results:
+        alone = measure(two_steps, tmp_path / "one.json", f"--checkpoint={each['step']}")
+        assert each.pop("targets_per_second") > 0
+        assert alone == each
+        said = f"step {each['step']}, latents 4, context 8, stride 4: bits_per_byte"
+        assert f"{said} {each['bits_per_byte']:.5g}\n" in output.err
+        assert re.search(rf"│\s+{each['step']} │\s+{each['bits_per_byte']:.5g} │", output.out)
+    assert "<svg" in (tmp_path / "curve.svg").read_text()
+
+
+def test_a_sweep_of_latents_and_contexts(two_steps, tmp_path):
+    flags = ["--checkpoint=4", "--num_latents=1,4", "--context=4,8", "--batch_size=16"]
+    results = measure(two_steps, tmp_path / "metrics.json", *flags)["results"]
+    found = [(each["num_latents"], each["context"], each["stride"]) for each in results]
+    assert found == [(1, 4, 1), (1, 8, 1), (4, 4, 4), (4, 8, 4)]
+    assert len({each["loss"] for each in results}) == 4
+    assert len({each["targets"] for each in results}) == 1
+    assert results[0]["flops_per_target"] < results[1]["flops_per_target"]
+
+
+def test_rows_shorter_than_the_context_are_those_of_a_model_that_takes_no_more(tmp_path, books):
+    runs.save_untrained(tmp_path / "long", runs.text_flags(books), scale=0.5)
+    runs.save_untrained(tmp_path / "short", runs.text_flags(books, "CONTEXT = 5"), scale=0.5)
+    one = measure(tmp_path / "long", tmp_path / "metrics.json", "--context=5")
+    other = measure(tmp_path / "short", tmp_path / "metrics.json")
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--stride=5"], "--stride must lie in 1 … 4"),
+        (["--stride=0"], "--stride must be an integer ≥ 1, got 0"),
+        (["--context=9"], "--context must lie in 1 … 8"),
+        (["--num_latents=4,8", "--context=8,4"], "--num_latents=8 does not fit --context=4"),
+        (["--num_latents=4,"], "--num_latents: must be integers with commas between, got '4,'"),
+        (["--context=8,8"], "--context: names a number twice: '8,8'"),
+        (["--checkpoint=newest"], "must be integers with commas between or all, got 'newest'"),
+        (["--checkpoint=2,7"], "no checkpoint of step 7"),
+        (["--picture=curve.gif"], "--picture must end in .png or .svg, got 'curve.gif'"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_at_once(two_steps, capsys, flags, named):
+    assert named in runs.refusal(capsys, evaluate.main, f"--model_dir={two_steps}", *flags)
 
 
 def test_another_number_of_latents_is_another_measurement(tmp_path, books):

@@ -176,26 +176,40 @@ def test_evaluation_rows_of_a_small_corpus(tmp_path):
 )
 def test_each_target_is_labelled_exactly_once(tmp_path_factory, books, context, batch_size, data):
     num_latents = data.draw(st.integers(1, context))
+    stride = data.draw(st.integers(1, num_latents))
     named = {f"{i}": text for i, text in enumerate(books)}
     task = BooksTask(write_books(tmp_path_factory.mktemp("books"), named, split="test"))
-    dataset = task.evaluation_dataset("test", context, batch_size, num_latents)
+    options = {"stride": stride, "places": True}
+    dataset = task.evaluation_dataset("test", context, batch_size, num_latents, **options)
     tokens, labels = flat(dataset)
+    places = zip(*(np.concatenate([x[name] for x, _ in dataset]) for name in ("document", "start")))
     units = task.units("test")
     assert np.count_nonzero(labels) == units["bytes"] + units["documents"]
     # Rows come in order, so the labels in order are the targets of all books, one after another.
     assert labels[labels > 0].tolist() == [i for text in books for i in events_of(text)[1:]]
-    for row, label in zip(tokens, labels):
+    for row, label, (document, start) in zip(tokens, labels, places):
         length, end = np.count_nonzero(row), label.nonzero()[0]
         assert length == 0 or end[-1] == length - 1
         assert length == context or not length or row[0] == byte_codec.SOS
+        assert row[:length].tolist() == events_of(books[document])[start : start + length]
+        assert end.size <= stride
+    plain = task.evaluation_dataset("test", context, batch_size, stride)
+    for one, other in zip(flat(plain), (tokens, labels)):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_units(tmp_path):
     task = BooksTask(write_books(tmp_path))
     num_bytes = sum(len(text.encode("utf-8")) for text in BOOKS.values())
-    assert task.units("train") == {"bytes": num_bytes, "documents": 3}
+    num_words = sum(len(text.split()) for text in BOOKS.values())
+    assert task.units("train") == {"bytes": num_bytes, "words": num_words, "documents": 3}
+    each = task.document_units("train")
+    texts = [BOOKS[name] for name in sorted(BOOKS)]
+    assert each["bytes"].tolist() == [len(text.encode("utf-8")) for text in texts]
+    assert each["words"].tolist() == [len(text.encode().split()) for text in texts]
+    assert (each["targets"] == each["bytes"] + 1).all()
     assert task.vocab_size == 259
-    assert BooksTask.evaluation_metrics == ("bits_per_byte",)
+    assert BooksTask.evaluation_metrics == ("bits_per_byte", "word_perplexity")
 
 
 def test_the_corpus_is_read_late_once_and_held_once(tmp_path, monkeypatch):

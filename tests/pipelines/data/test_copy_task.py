@@ -140,6 +140,46 @@ def test_evaluation_examples_do_not_depend_on_the_batch_size():
     np.testing.assert_array_equal(one[0].reshape(12, 8), other[0].reshape(12, 8))
 
 
+@pytest.mark.parametrize(
+    ("num_latents", "stride", "scored"),
+    [(4, None, [4]), (8, None, [4]), (3, None, [1, 3]), (8, 2, [2, 2]), (2, 1, [1, 1, 1, 1])],
+)
+def test_a_mirrored_half_longer_than_the_latents_is_scored_in_blocks(num_latents, stride, scored):
+    task = CopyTask(length=8, evaluation_examples=3)
+    options = {"stride": stride, "places": True}
+    batches = list(task.evaluation_dataset("test", 9, 4, num_latents, **options))
+    (whole,), _ = arrays(
+        CopyTask(length=8, evaluation_examples=3).evaluation_dataset("test", 9, 3, 4)
+    )
+    columns = {
+        name: np.concatenate([inputs[name] for inputs, _ in batches])
+        for name in ("token_ids", "document", "start")
+    }
+    labels = np.concatenate([labels for _, labels in batches])
+    rows = 3 * len(scored)
+    assert not columns["token_ids"][rows:].any() and not labels[rows:].any()
+    assert columns["document"][:rows].tolist() == np.repeat(range(3), len(scored)).tolist()
+    assert not columns["start"].any()
+    for row, example in zip(columns["token_ids"], columns["document"][:rows]):
+        length = np.count_nonzero(row)
+        assert row[:length].tolist() == whole[example, :length].tolist()
+    assert np.count_nonzero(labels[:rows], axis=1).tolist() == scored * 3
+    for example, events in enumerate(whole):
+        ours = labels[:rows][columns["document"][:rows] == example]
+        assert ours[ours > 0].tolist() == [*events[4:7], 1]  # each once, in order
+
+
+def test_the_paper_s_longest_copy_with_its_latents():
+    task = CopyTask(length=131072, evaluation_examples=1)
+    dataset = task.evaluation_dataset("test", 131072, 1, 1024)
+    assert dataset.cardinality() == 64
+    first, last = (next(iter(dataset.skip(number))) for number in (0, 63))
+    assert np.count_nonzero(first[1]) == np.count_nonzero(last[1]) == 1024
+    tokens = last[0]["token_ids"].numpy()[0, :131071]
+    assert is_mirrored([*tokens.tolist(), 1])
+    assert first[1].numpy()[0, 65535:66559].tolist() == tokens[65536:66560].tolist()
+
+
 def test_longest_length_of_the_paper():
     task = CopyTask(length=131072, evaluation_examples=1)
     tokens, labels = arrays(task.evaluation_dataset("test", 131072, 1, 65536))
@@ -161,6 +201,8 @@ def test_what_the_task_says_of_itself():
     assert CopyTask(num_values=10).vocab_size == 13
     assert CopyTask.evaluation_metrics == ("accuracy",)
     assert CopyTask().units("test") == {}
+    (each,) = CopyTask(length=8, evaluation_examples=2).document_units("test").values()
+    assert each.tolist() == [4, 4]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +224,11 @@ def test_what_the_task_says_of_itself():
         (lambda: CopyTask().evaluation_dataset("dev", 32, 4, 16), "unknown split 'dev'"),
         (lambda: CopyTask().evaluation_dataset("test", 31, 4, 16), "context 31 is shorter"),
         (lambda: CopyTask().evaluation_dataset("test", 32, 4, 33), "num_latents 33 is more than"),
-        (lambda: CopyTask().evaluation_dataset("test", 32, 4, 15), "num_latents 15 .* at least 16"),
+        (
+            lambda: CopyTask().evaluation_dataset("test", 32, 4, 8, stride=9),
+            "stride 9 is more than 8 latents",
+        ),
+        (lambda: CopyTask().document_units("dev"), "unknown split 'dev'"),
         (
             lambda: CopyTask().evaluation_dataset("test", 32, 4, 16, num_shards=8),
             "batch_size 4 does not divide into 8 shards",

@@ -58,6 +58,19 @@ def test_what_a_model_does_not_take_is_refused(data, named):
         read(data)
 
 
+def test_an_evaluation_is_told_of_latents_and_stride():
+    seen = []
+
+    def input_fn(params):
+        seen.append((params["num_latents"], params["stride"]))
+        return dataset()
+
+    task = InputFnTask(9, input_fn, input_fn)
+    task.evaluation_dataset("test", 6, 3, 2)
+    task.evaluation_dataset("test", 6, 3, 2, stride=1)
+    assert seen == [(3, 3), (3, 1)]
+
+
 def test_an_evaluation_without_an_end_is_refused():
     for data in (dataset().repeat(), dataset().filter(lambda *_: True)):
         with pytest.raises(UserError, match="whose length is known"):

@@ -131,7 +131,7 @@ def test_labels_are_those_that_the_crop_scores(folders):
 @pytest.mark.parametrize("num_hosts", [1, 2, 4])
 def test_evaluation_is_that_of_the_books(folders, num_hosts):
     new, old = ShardsTask(folders / "shards"), BooksTask(folders / "books")
-    options = {"context": 16, "batch_size": 4, "num_latents": 5}
+    options = {"context": 16, "batch_size": 4, "num_latents": 5, "stride": 3, "places": True}
 
     def lines(task, host, num_hosts):
         dataset = task.evaluation_dataset(
@@ -141,11 +141,19 @@ def test_evaluation_is_that_of_the_books(folders, num_hosts):
         assert len(batches) == int(dataset.cardinality())
         ids = np.concatenate([x["token_ids"].numpy() for x, _ in batches])
         labels = np.concatenate([y.numpy() for _, y in batches])
-        return [(*a, *b) for a, b in zip(ids.tolist(), labels.tolist(), strict=True)]
+        sizes = task.document_units("validation")["bytes"]  # unlike each other, and in any order
+        places = np.concatenate(
+            [np.stack([sizes[x["document"]], x["start"]], -1) for x, _ in batches]
+        )
+        places *= ids.any(axis=1, keepdims=True)
+        return np.concatenate([ids, labels, places], axis=1).tolist()
 
     found = [line for host in range(num_hosts) for line in lines(new, host, num_hosts)]
     assert sorted(found) == sorted(lines(old, 0, 1))
-    assert new.units("validation")["bytes"] == old.units("validation")["bytes"]
+    assert new.units("validation") == old.units("validation")
+    for each in (new.document_units("validation"), old.document_units("validation")):
+        assert len(set(each["bytes"].tolist())) == each["bytes"].size > 1
+        assert (each["targets"] == each["bytes"] + 1).all()
 
 
 def damage(path, how):

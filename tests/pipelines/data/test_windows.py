@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from pipelines.data import windows
 
 
-def rows(num_events, context, num_latents):
-    return list(zip(*(c.tolist() for c in windows.block_windows(num_events, context, num_latents))))
+def rows(num_events, context, num_latents, unscored=0):
+    found = windows.block_windows(num_events, context, num_latents, unscored)
+    return list(zip(*(column.tolist() for column in found)))
 
 
 def test_first_block_holds_the_remainder():
@@ -24,6 +25,16 @@ def test_blocks_of_several_documents():
         (2, 0, 2, 2),
         (2, 2, 4, 4),
     ]
+
+
+def test_the_first_targets_may_be_of_no_block():
+    # Of 11 targets the first 6 are not scored: 1 + 2 + 2 are left.
+    assert rows(12, context=9, num_latents=2, unscored=6) == [
+        (0, 0, 7, 1),
+        (0, 0, 9, 2),
+        (0, 2, 9, 2),
+    ]
+    assert rows([4, 6], 5, 5, unscored=2) == [(0, 0, 3, 1), (1, 0, 5, 3)]
 
 
 def test_dtypes():
@@ -59,6 +70,9 @@ def test_impossible_windows_are_refused():
         windows.block_windows(9, 4, 5)
     with pytest.raises(ValueError, match="got 0"):
         windows.block_windows(9, 4, 0)
+    for unscored in (3, -1):
+        with pytest.raises(ValueError, match=f"`unscored` must lie in 0 … 2, got {unscored}"):
+            windows.block_windows([9, 4], 4, 2, unscored)
     with pytest.raises(ValueError, match="`num_events` must be at least 2, got 1"):
         windows.block_windows([9, 1], 4, 2)
     with pytest.raises(ValueError, match="`num_events`"):

@@ -1,0 +1,81 @@
+"""Pictures of what was measured can be understood by themselves."""
+
+import importlib.util
+
+import matplotlib
+import pytest
+from PIL import Image
+
+from pipelines.errors import UserError
+from pipelines.evaluation import picture
+from tests.pipelines.evaluation.results import a_result
+
+
+def text_of(results, path, is_one):
+    """A picture whose letters stay letters."""
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        picture.draw(results, str(path), "books", is_one)
+    return path.read_text()
+
+
+def test_one_result_by_place(tmp_path):
+    svg = text_of([a_result()], tmp_path / "one.svg", True)
+    for part in (
+        "books, test, step 30: bits_per_byte 2.5 (95 % interval over documents: 2.25 … 2.75)",
+        "1,500 targets, 4 latents, context 8, stride 4",
+        "place of the target in its document (targets before it)",
+        "latent that scored it, from the first of its row",
+        "loss (nats for each target)",
+        "512 – 1,023",
+    ):
+        assert part in svg, part
+
+
+def test_one_result_of_rows_that_do_not_say_where_they_are_from(tmp_path):
+    result = a_result(loss_by_position=None, ci95=None)
+    svg = text_of([result], tmp_path / "one.svg", True)
+    assert "place of the target" not in svg and "interval" not in svg
+    assert "latent that scored it" in svg
+
+
+def test_a_curve_over_steps(tmp_path):
+    results = [a_result(step=step) for step in (30, 60)]
+    svg = text_of(results, tmp_path / "steps.svg", False)
+    for part in (
+        "books, test: bits_per_byte, with its 95 % interval over documents",
+        "1,500 targets, latents 4, context 8, stride 4",
+        "step of training",
+        "bits_per_byte (bits for each byte of text)",
+    ):
+        assert part in svg, part
+
+
+def test_a_sweep_has_a_panel_for_each_thing_that_differs(tmp_path):
+    results = [
+        a_result(num_latents=number, stride=number, context=context, ci95=None)
+        for number in (2, 4)
+        for context in (8, 16)
+    ]
+    svg = text_of(results, tmp_path / "sweep.svg", False)
+    for part in ("latents of a row", "context (inputs of a row)", "context 16", "latents 2"):
+        assert f"{part}</text>" in svg, part
+    assert "interval" not in svg and "step of training" not in svg
+
+
+def test_png(tmp_path):
+    path = tmp_path / "one.PNG"
+    picture.check(str(path))
+    picture.draw([a_result()], str(path), "books", True)
+    with Image.open(path) as image:
+        assert image.format == "PNG" and image.size[0] > image.size[1]
+
+
+def test_other_kinds_are_refused():
+    with pytest.raises(UserError, match=r"--picture must end in \.png or \.svg, got 'a\.jpg'"):
+        picture.check("a.jpg")
+
+
+def test_without_matplotlib_it_says_so_before_it_measures(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="needs matplotlib: pip install .* leave --picture out"):
+        picture.check("a.png")
