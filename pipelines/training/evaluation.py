@@ -51,10 +51,9 @@ def make_evaluator(
         UserError: a batch, split or number of latents that does not fit.
     """
     check_batch_size("the evaluation's batch_size", batch_size, strategy)
-    num_latents, context, options = None, model.backbone.max_context, {}
-    if settings is not None:
-        num_latents, context, options["stride"] = settings
+    num_latents, context, stride = settings or Settings.of(model.backbone)
     positions, place_sums = model.backbone.num_positions(num_latents), None
+    options = {} if stride == positions else {"stride": stride}
     if settings is not None:
         of_documents = getattr(task, "document_units", None)
         if of_documents is not None:

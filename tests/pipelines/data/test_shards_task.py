@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pipelines.data import BooksTask, LatentCrop, RandomCrop, ShardsTask
 from pipelines.errors import UserError
+from pipelines.prepare import encoders
 from tests.pipelines import shards
 
 SIZES = (40, 300, 7, 120, 500, 61, 90, 33)
@@ -267,3 +268,25 @@ def test_more_hosts_than_examples_are_refused(folders):
     task = ShardsTask(folders / "shards", targets_per_example=10**6)
     with pytest.raises(UserError, match="8 examples, too few for 9 hosts"):
         rows(task, 1, batch_size=9, shard_index=0, num_shards=9)
+
+
+def test_rows_of_images_carry_the_positions_of_the_place_that_they_are_from(tmp_path):
+    shards.write_images(tmp_path / "images", number=2, size=4)
+    encoder = encoders.make_encoder("imagenet64", image_size=4)
+    shards.prepare(tmp_path / "images", tmp_path / "out", dataset="imagenet64", encoder=encoder)
+    task = ShardsTask(tmp_path / "out")
+    assert task.document_units("validation")["targets"].tolist() == [48, 48]  # no end
+    dataset = task.evaluation_dataset("validation", 20, 3, 9, stride=7, places=True)
+    inputs = [x for x, _ in dataset]
+    ids, document, start, positions = (
+        np.concatenate([x[name] for x in inputs])
+        for name in ("token_ids", "document", "start", "positions")
+    )
+    lengths = np.count_nonzero(ids, axis=1)
+    assert len(ids) == 15 and not lengths[14:].any()  # 7 rows of each image: 6 + 6 · 7 targets
+    assert document[:14].tolist() == [0] * 7 + [1] * 7
+    assert start[:7].tolist() == [0, 0, 0, 7, 14, 21, 28]
+    for row, begin, length in zip(positions, start, lengths):
+        wanted = task.positions[begin : begin + length]
+        np.testing.assert_array_equal(row[:length], wanted)
+        assert not row[length:].any()
