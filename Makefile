@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-slow test-long test-combinations test-kills test-storm test-tpu-compile tpu-table parity lint format demo check-tpu-requirements wheel clean
+.PHONY: help test test-slow test-long test-combinations test-kills test-storm test-tpu-compile tpu-table parity docs lint format demo check-tpu-requirements wheel clean
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
@@ -88,6 +88,12 @@ tpu-table: $(READY) ## write the table of docs/tpu.md anew, from docs/tpu.jsonl
 
 parity: $(READY) ## measure again how equal the model is to the original: docs/parity.md
 	@$(PYTHON) -m tests.golden.parity_report
+
+docs: export TF_CPP_MIN_LOG_LEVEL := 3
+docs: export KERAS_BACKEND := tensorflow
+docs: $(READY) ## build the site of docs/ and the docstrings: docs/_build/html/index.html
+	@$(PYTHON) -m sphinx --fail-on-warning -q -d docs/_build/doctrees docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 lint: $(READY) ## check the rules and the formatting
 	@$(PYTHON) -m ruff check .

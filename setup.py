@@ -62,6 +62,9 @@ SERVE = [
     "urllib3>=2,<3",
     TENACITY,
 ]
+# The site: Markdown as GitHub reads it, docstrings, the notebook. A minor release may bring new
+# warnings, which `make docs` takes for errors.
+DOCS = ["sphinx>=9.0,<9.1", "myst-nb>=1.4,<1.5", "myst-parser>=5.2,<5.3", "furo==2025.12.19"]
 DEV = [
     *TF,
     *JAX,
@@ -70,6 +73,8 @@ DEV = [
     *PREPARE,
     *SERVE,
     *BENCHMARK,
+    *DOCS,
+    "nbclient>=0.11,<0.12",  # runs the notebook
     "pytest>=9,<10",
     "pytest-xdist>=3.8,<4",
     "hypothesis>=6.100,<7",
@@ -103,6 +108,8 @@ setup(
         "io": IO,
         "serve": SERVE,
         "benchmark": BENCHMARK,
+        # The reference imports what it describes.
+        "docs": [*TRAIN, *DATA, *PREPARE, *SERVE, *DOCS],
         "dev": DEV,
     },
     classifiers=[

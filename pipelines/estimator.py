@@ -21,8 +21,8 @@ class Estimator:
         settings: `TrainSettings`.
         config: `RunConfig` or None.
         distribution: `Distribution` or None, which is one device.
-        exporter: function of (`model_dir`, `output`, `step`) that writes a SavedModel, or None:
-            `savedmodels.export.export`, which this floor does not import.
+        exporter: function of (run, `output`, `step`) that writes a SavedModel, or None:
+            `savedmodels.export.export_run`, which this floor does not import.
 
     Example:
 
@@ -86,7 +86,7 @@ class Estimator:
 
     @property
     def task(self):
-        """The experiment's. One of text turns it into ids with `encode`, and back: `decode`."""
+        """The experiment's. One of text turns it into ids with `encode`, and back with `decode`."""
         return self._run.experiment.task
 
     def load_model(self, step=None):

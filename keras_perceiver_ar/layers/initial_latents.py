@@ -104,7 +104,7 @@ class InitialLatents(keras.layers.Layer):
 
     @property
     def mlp_layers(self):
-        """The MLP: list of `Dense`, empty unless the style is "mlp"."""
+        """The `Dense` layers of the MLP; empty unless the style is "mlp"."""
         count = self.num_mlp_layers if self.style == "mlp" else 0
         return [getattr(self, f"mlp_{index}") for index in range(count)]
 

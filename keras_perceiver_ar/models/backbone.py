@@ -59,11 +59,10 @@ class PerceiverARBackbone(keras.Model):
             of the inputs is `cross_attend.route`.
 
     Call arguments:
-        inputs: dict of
-            token_ids: int (B, M), M ≤ max_context. 0 is padding, at the end of a row.
-            lengths: int (B,), optional. Valid inputs of each row, clipped to 0 … M; without it
-                a row ends at its first 0.
-            positions: int (B, M) or (B, M, P), optional. By default 1 … length.
+        inputs: dict of `token_ids` int (B, M), M ≤ `max_context`, where 0 is padding, at the end of
+            a row; `lengths` int (B,), optional, the valid inputs of each row, clipped to 0 … M
+            (without it a row ends at its first 0); and `positions` int (B, M) or (B, M, P),
+            optional, by default 1 … length.
         training: bool. Whether dropout acts.
         seed: int tensor (2,) or None. Seed of the dropout; None draws from the model's own
             generator.

@@ -70,7 +70,7 @@ class BooksTask:
 
     @property
     def vocab_size(self):
-        """Number of ids: the reserved ones and 256 bytes."""
+        """int. The reserved ids and 256 bytes."""
         return VOCAB_SIZE
 
     def encode(self, prompt):

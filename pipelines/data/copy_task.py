@@ -80,7 +80,7 @@ class CopyTask:
 
     @property
     def vocab_size(self):
-        """Number of ids: the reserved ones and the data values."""
+        """int. The reserved ids and the data values."""
         return NUM_RESERVED + self.num_values
 
     def encode(self, prompt):

@@ -121,12 +121,12 @@ class ShardsTask:
 
     @property
     def masks(self):
-        """tuple of `LogitMask`: what may follow what, as the codec has it."""
+        """tuple of `LogitMask`. What may follow what, as the codec has it."""
         return self.codec.masks
 
     @property
     def suffix(self):
-        """Of the files that `write` makes: what is generated is no text; None for text."""
+        """str, of the files that `write` makes of what is generated; None for text."""
         return self.codec.suffix if hasattr(self.codec, "write") else None
 
     def write(self, token_ids, path):
