@@ -109,7 +109,7 @@ class StepMask:
         queries = self.query_start + ops.arange(ops.shape(self.query_steps)[1], dtype="int32")
         keys = self.key_start + ops.arange(ops.shape(self.key_steps)[-1], dtype="int32")
         # Of constants alone it would be worked out while compiling, for each block anew: gigabytes.
-        queries = queries + 0 * ops.sum(self.query_steps[:1, :1])
+        queries = ops.add(queries, 0 * ops.sum(self.query_steps[:1, :1]))
         return ops.logical_or(allowed, ops.equal(ops.expand_dims(queries, -1), keys))
 
     def __getitem__(self, item):

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -93,6 +94,15 @@ def test_latent_attention_mask():
             [0, 0, 0, 1],
         ],
     ]
+
+
+def test_masks_of_a_functional_model():
+    steps = keras.Input((4,), dtype="int32")
+    built = [masks.cross_attention_mask(steps, 5), masks.latent_attention_mask(steps)]
+    cross, latent = keras.Model(steps, built)(STEPS)
+    wanted = masks.cross_attention_mask(STEPS, 5), masks.latent_attention_mask(STEPS)
+    assert np.array_equal(to_numpy(cross), to_numpy(wanted[0].dense()))
+    assert np.array_equal(to_numpy(latent), to_numpy(wanted[1].dense()))
 
 
 @pytest.mark.parametrize("num_latents", [4, 6])
