@@ -10,7 +10,7 @@ import numpy as np
 
 from pipelines.atomic_files import write_bytes
 from pipelines.errors import UserError
-from pipelines.evaluation.report import UNITS, axes_of, axis_text, range_text
+from pipelines.evaluation.report import UNITS, axes_of, axis_text, range_text, targets_text
 
 KINDS = (".png", ".svg")
 # Okabe and Ito's, which colour-blind readers can tell apart; the markers tell it without colour.
@@ -108,7 +108,7 @@ def _of_several(results, name):
     title = f"{name}, {results[0]['split']}: {metric}"
     if any(result["ci95"] for result in results):
         title += ", with its 95 % interval over documents"
-    what = [f"{results[0]['targets']:,} targets", *starmap(axis_text, fixed.items())]
+    what = [targets_text(results), *starmap(axis_text, fixed.items())]
     figure, panels = _figure(len(varied), f"{title}\n{', '.join(what)}")
     for panel, axis in zip(panels, varied, strict=True):
         others = [other for other in varied if other != axis]

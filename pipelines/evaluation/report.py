@@ -93,8 +93,10 @@ def print_several(results):
     """
     axes, fixed = axes_of(results)
     columns = [*axes, results[0]["ci95_of"], "ci95", "flops_per_target", "targets_per_second"]
+    if len({result["targets"] for result in results}) > 1:
+        columns.insert(len(axes), "targets")
     fixed = [axis_text(name, value) for name, value in fixed.items()]
-    title = ", ".join([results[0]["split"], f"{results[0]['targets']:,} targets", *fixed])
+    title = ", ".join([results[0]["split"], targets_text(results), *fixed])
     headings = [
         rich.table.Column(_SHORT.get(name, name), justify="right", overflow="fold")
         for name in columns
@@ -136,6 +138,12 @@ def range_text(bucket):
     if end is None:
         return f"{begin:,} –"
     return f"{begin:,}" if end == begin + 1 else f"{begin:,} – {end - 1:,}"
+
+
+def targets_text(results):
+    """How many targets results are of: of a part of a split, each may be of other ones."""
+    least, most = (bound(result["targets"] for result in results) for bound in (min, max))
+    return f"{least:,} targets" if least == most else f"{least:,} to {most:,} targets"
 
 
 def axis_text(name, value):

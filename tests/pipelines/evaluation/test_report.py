@@ -81,6 +81,14 @@ def test_a_line_for_each_of_several(capsys):
     assert "│60│2.5│–│22,688│–│" in lines
 
 
+def test_results_of_other_targets_say_so(capsys):
+    report.print_several([a_result(), a_result(stride=2, targets=750)])
+    out = capsys.readouterr().out
+    assert "test, 750 to 1,500 targets, step 30" in out
+    lines = [line.replace(" ", "") for line in out.splitlines()]
+    assert "│2│750│2.5│2.25…2.75│22,688│1234.6│" in lines
+
+
 def test_one_without_places(capsys):
     report.print_one(a_result(loss_by_position=None, ci95=None, documents=None))
     out = capsys.readouterr().out
