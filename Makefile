@@ -91,8 +91,9 @@ parity: $(READY) ## measure again how equal the model is to the original: docs/p
 
 docs: export TF_CPP_MIN_LOG_LEVEL := 3
 docs: export KERAS_BACKEND := tensorflow
+# From the beginning each time: what was read before would not warn again.
 docs: $(READY) ## build the site of docs/ and the docstrings: docs/_build/html/index.html
-	@$(PYTHON) -m sphinx --fail-on-warning -q -d docs/_build/doctrees docs docs/_build/html
+	@$(PYTHON) -m sphinx --fail-on-warning --fresh-env -q -d docs/_build/doctrees docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 lint: $(READY) ## check the rules and the formatting
@@ -136,5 +137,5 @@ wheel: $(READY) ## build dist/keras_perceiver_ar-*.whl
 	@ls dist/*.whl
 
 clean: ## remove .venv, caches and builds
-	rm -rf .venv .venv-tpu-* $(UNFINISHED) build dist keras_perceiver_ar.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-tpu-* $(UNFINISHED) build dist docs/_build keras_perceiver_ar.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

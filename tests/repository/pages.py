@@ -41,19 +41,19 @@ def run(command, repository, **options):
     return done.stdout
 
 
-def run_commands(page, repository, places, extra):
-    """Runs the Python commands of a page in their order.
+def run_each(page, repository, places, extra):
+    """Runs the Python commands of a page in their order, each when it is asked for.
 
     Args:
         page: path.
         repository: path of the clone.
-        places: dict of what a command names to what stands in for it, the longer ones first.
+        places: dict of what a command names to what stands in for it, the longer ones first. What
+            is added to it counts for the commands that come after.
         extra: dict of a module, or its command, to words added behind.
 
-    Returns:
-        list of (module or file, words behind it, what it printed).
+    Yields:
+        (module or file, words behind it, what it printed).
     """
-    printed = []
     for words in commands(page):
         if words[0] in ("make", ".venv/bin/pip"):
             continue
@@ -66,5 +66,9 @@ def run_commands(page, repository, places, extra):
             if key in (name, f"{name} {rest[0]}"):
                 rest = [*rest, *more]
         command = [sys.executable, *words[1 : at + 1], *rest]
-        printed.append((name, rest, run(command, repository, cwd=repository)))
-    return printed
+        yield name, rest, run(command, repository, cwd=repository)
+
+
+def run_commands(page, repository, places, extra):
+    """All that `run_each` yields, as a list."""
+    return list(run_each(page, repository, places, extra))

@@ -10,7 +10,7 @@ import pytest
 from keras_perceiver_ar.convert import settings
 from tests.pipelines import runs
 
-OWN_TESTS = ("data.md", "serving.md")
+OWN_TESTS = ("data.md", "serving.md", "serve_it.md", "convert_the_released_checkpoint.md")
 
 
 def examples(repository_files, repository):

@@ -1,4 +1,4 @@
-"""Every command and example of docs/serving.md runs, against a stand-in."""
+"""Every command and example of docs/serving.md and of the guide to it runs, against a stand-in."""
 
 import re
 import shlex
@@ -27,11 +27,15 @@ def outputs(repository, tmp_path_factory):
             "localhost:8500": server.targets()["grpc"],
         }
         ran = pages.run_commands(page, repository, places, {})
-        (example,) = pages.blocks(page, "python")
-        for place, stand_in in places.items():
-            example = example.replace(f'"{place}"', f'"{stand_in}"')
-        command = [sys.executable, "-c", example]
-        return [printed for _, _, printed in ran], pages.run(command, repository, cwd=repository)
+        return [printed for _, _, printed in ran], run_example(page, repository, places)
+
+
+def run_example(page, repository, places):
+    """What the example of a page prints with these servers."""
+    (example,) = pages.blocks(page, "python")
+    for place, stand_in in places.items():
+        example = example.replace(f'"{place}"', f'"{stand_in}"')
+    return pages.run([sys.executable, "-c", example], repository, cwd=repository)
 
 
 def test_the_commands_do_what_the_page_says(outputs):
@@ -49,11 +53,31 @@ def test_the_example(outputs):
     assert "temperature must be a finite number" in last
 
 
-def test_the_stand_in_starts_as_the_page_says(repository, tmp_path):
+def test_the_guide(repository, tmp_path):
+    flags = runs.text_flags(runs.write_books(tmp_path / "books"), "CONTEXT = 64")
+    runs.save_untrained(tmp_path / "run", flags, scale=0.5)
+    page = repository / "docs" / "guides" / "serve_it.md"
+    places = {"savedmodels/books": tmp_path / "exported", "runs/books": tmp_path / "run"}
+    commands = pages.run_each(page, repository, places, {})
+    assert "generate_text" in next(commands)[2]
+    with StandIn("books", {1: tmp_path / "exported" / "1"}) as server:
+        asked = {
+            "http://localhost:8501": server.targets()["rest"],
+            "localhost:8500": server.targets()["grpc"],
+        }
+        places |= asked
+        (_, _, status), (_, _, streamed) = commands
+        assert status.startswith("version 1 AVAILABLE\n")
+        assert streamed.startswith("It was ") and len(streamed.encode()) > 20
+        assert run_example(page, repository, asked).startswith("[")
+
+
+@pytest.mark.parametrize("name", ["serving.md", "guides/serve_it.md"])
+def test_the_stand_in_starts_as_the_page_says(repository, tmp_path, name):
     exports.export_text(tmp_path)
     (line,) = (
         line
-        for block in pages.blocks(repository / "docs" / "serving.md", "sh")
+        for block in pages.blocks(repository / "docs" / name, "sh")
         for line in block.splitlines()
         if "stand_in" in line
     )
