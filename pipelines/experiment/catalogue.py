@@ -12,6 +12,8 @@ _PLACES = {
     "baselines": ("baselines_experiment", "BaselinesExperiment"),
     "latents_books": ("latents_experiment", "LatentsExperiment"),
     "latents_images": ("latents_experiment", "LatentsExperiment"),
+    "orders": ("orders_experiment", "OrdersExperiment"),
+    "piano": ("piano_experiment", "PianoExperiment"),
 }
 NAMES = tuple(_PLACES)
 

@@ -38,6 +38,12 @@ class NpyDocuments:
         self._positions = positions
         self.num_events = num_tokens + 1 + int(made.ends)
 
+    def events(self, number):
+        """All of a document: int32 (E,)."""
+        events = np.empty(self.num_events[number], np.int32)
+        self._read(number, 0, events)
+        return events
+
     def rows(self, document, start, length, scored, context):
         """Inputs and labels of rows.
 

@@ -81,6 +81,20 @@ class NpyRows:
         """
         return self._split(split).num_events
 
+    def events(self, split, number):
+        """A whole document: int32 (E,), SOS first and EOS, where there is one, last.
+
+        Args:
+            split: str.
+            number: int. Of the document, from 0 on.
+
+        Raises:
+            UserError: no such split or document.
+        """
+        read = self._split(split)
+        check_integer("number of a document", number, least=0, most=read.num_events.size - 1)
+        return read.events(number)
+
     def units(self, split):
         """dict of "bytes" and "words" to int64 (D,), those of each document; empty but for text.
 

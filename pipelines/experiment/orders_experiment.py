@@ -1,0 +1,158 @@
+"""Experiment e: the same images, generated in different orders."""
+
+import dataclasses
+import pathlib
+import re
+
+import numpy as np
+
+import gin
+from keras_perceiver_ar.codecs import image_codec
+from keras_perceiver_ar.generation import DataMask
+from pipelines.checks import check_integer
+from pipelines.errors import UserError
+from pipelines.experiment import devices, image_sets, sampling
+from pipelines.experiment.context_experiment import check_tuple
+from pipelines.experiment.npy_rows import NpyRows
+from pipelines.experiment.table import Table
+
+
+@gin.configurable(module="experiments")
+@dataclasses.dataclass(frozen=True)
+class OrdersExperiment:
+    """The same model on the same images for as many steps, once in each order of their values.
+
+    Args:
+        models: `Language`. Its data are those of the first order.
+        folders: dict of str to str. Of each order, the folder that `pipelines.prepare --format=npy
+            --order=…` wrote.
+        num_latents: int. N. The context is a whole image.
+        steps: int.
+        seeds: tuple of int. Of weights, rows and dropout.
+        samples: int. Images that are drawn in each order, with the weights of the first seed.
+        temperature: float. Of the samples.
+        top_p: float. Of the samples.
+    """
+
+    models: object
+    folders: dict
+    num_latents: int
+    steps: int
+    seeds: tuple = (0, 1, 2)
+    samples: int = 8
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+    def __post_init__(self):
+        for name in ("num_latents", "steps", "samples"):
+            check_integer(f"OrdersExperiment.{name}", getattr(self, name))
+        check_tuple("OrdersExperiment.seeds", self.seeds, least=0)
+        sampling.make_sampler(self.temperature, self.top_p)
+        if (
+            not isinstance(self.folders, dict)
+            or len(self.folders) < 2
+            or not all(re.fullmatch(r"[a-z0-9]+", str(name)) for name in self.folders)
+        ):
+            raise UserError(
+                "OrdersExperiment.folders must name two orders or more in small letters, each with "
+                f"its folder, such as {{'raster': 'DIR', 'rgb': 'DIR'}}; got {self.folders!r}"
+            )
+        for folder in self.folders.values():
+            self._models(folder)
+        image_sets.check_alike(self.folders, ("train", *self.models.splits))
+        check_integer("OrdersExperiment.num_latents", self.num_latents, most=self._context)
+
+    def run(self, path, say):
+        """Trains, measures and draws what is not there yet.
+
+        Args:
+            path: path of the table, PATH.csv, and prefix of weights and samples.
+            say: function of a line.
+
+        Returns:
+            `Table`. A row for each `order`, `seed` and document: what `Language.measure` says.
+        """
+        path = pathlib.Path(path)
+        table = Table(path.with_name(path.name + ".csv"))
+        for seed in self.seeds:
+            for order in self.folders:
+                if table.has(order=order, seed=seed):
+                    continue
+                model, history = self._trained(order, seed, path, say)
+                run = {
+                    "order": order,
+                    "seed": seed,
+                    "latents": self.num_latents,
+                    "context": self._context,
+                    "steps": history[-1]["step"],
+                    "seconds": history[-1]["seconds"],
+                    "params": model.count_params(),
+                    "device": devices.name(),
+                }
+                models = self._models(self.folders[order])
+                measured = models.measure(model, self._context, self.num_latents)
+                table.add([{**run, **figures} for figures in measured])
+                say(f"measured {path.name}_{order}_{seed}")
+        for order in self.folders:
+            self._samples(order, path, say)
+        return table
+
+    def show(self, path, say):
+        """Draws PATH_samples.png: images of each order, below some that are real.
+
+        Args:
+            path: path, that of `run`.
+            say: function of a line.
+        """
+        from pipelines.experiment import image_grid
+
+        path = pathlib.Path(path)
+        first = NpyRows(next(iter(self.folders.values())))
+        split = self.models.splits[0]
+        count = min(self.samples, first.num_events(split).size)
+        rows = {f"real images ({split})": image_sets.images(first, split, count)}
+        for order, folder in self.folders.items():
+            of_order, drawn = NpyRows(folder), self._samples(order, path, say)
+            rows[f"drawn in the order {order}"] = np.stack(
+                [image_sets.decode(of_order, row) for row in drawn]
+            )
+        file = path.with_name(path.name + "_samples.png")
+        image_grid.draw(
+            rows,
+            file,
+            f"Samples of Perceiver AR, {first.codec['size']} × {first.codec['size']} pixels, "
+            f"{self.steps:,} steps, temperature {self.temperature:g}, top-p {self.top_p:g}",
+        )
+        say(f"wrote {file}")
+
+    @property
+    def _context(self):
+        """T: SOS and all values but the last are inputs."""
+        return len(NpyRows(next(iter(self.folders.values()))).positions) - 1
+
+    def _models(self, folder):
+        return dataclasses.replace(self.models, data=folder)
+
+    def _trained(self, order, seed, path, say):
+        """A model with its weights, and its history; trained where it is not yet."""
+        models = self._models(self.folders[order])
+        model = models.make_model(self._context, self.num_latents, seed)
+        weights = path.with_name(f"{path.name}_{order}_{seed}")
+        return model, models.train(model, self._context, self.steps, seed, weights, say)
+
+    def _samples(self, order, path, say):
+        """int32 (samples, T + 1): rows that the model of an order drew, SOS first."""
+
+        def draw():
+            model, _ = self._trained(order, self.seeds[0], path, say)
+            say(f"drawing {self.samples} images in the order {order}")
+            return sampling.draw(
+                model,
+                np.full((self.samples, 1), image_codec.SOS, np.int32),
+                self._context,
+                sampling.make_sampler(self.temperature, self.top_p),
+                (DataMask(image_codec.VOCAB_SIZE),),
+                NpyRows(self.folders[order]).positions,
+            )
+
+        return sampling.kept(path.with_name(f"{path.name}_{order}_samples.npy"), draw)
