@@ -21,7 +21,9 @@ def draw(rows, path, title):
         figure.subfigures(len(rows), 1, squeeze=False).flat, rows.items(), strict=True
     ):
         part.suptitle(name, fontsize=9, x=0.01, ha="left")
-        for panel, image in zip(part.subplots(1, columns, squeeze=False).flat, images, strict=False):
+        for panel, image in zip(
+            part.subplots(1, columns, squeeze=False).flat, images, strict=False
+        ):
             # Repeated pixels: what was drawn, and not what lies between.
             panel.imshow(image, interpolation="nearest")
         for panel in part.axes:

@@ -1,0 +1,53 @@
+"""A performance in files to be heard and looked at. What it needs is imported when it is needed."""
+
+from keras_perceiver_ar.codecs import performance_codec
+from pipelines.errors import UserError
+
+
+def write(token_ids, given, base, say):
+    """Writes BASE.mid, BASE.wav, BASE_roll.png and, where tensorflow-io is, BASE_mel.png.
+
+    Args:
+        token_ids: int32 (T,). SOS first; 0 behind the end.
+        given: int. Events of a primer, SOS counted, which the pictures mark.
+        base: path without a suffix.
+        say: function of a line.
+
+    Raises:
+        UserError: a library is missing, or a file cannot be written.
+    """
+    midi_files, sound_files, piano_roll, write_bytes = _libraries()
+    from pipelines.experiment import mel_spectrogram
+
+    notes = performance_codec.decode(token_ids)
+    if not len(notes):
+        say(f"{base.name} holds no notes: nothing is written of it")
+        return
+    primer_seconds = float(performance_codec.times(token_ids[:given])[-1])
+    files = [base.with_name(base.name + end) for end in (".mid", ".wav", "_roll.png", "_mel.png")]
+    midi_files.write(notes, files[0])
+    sound_files.write(notes, files[1])
+    write_bytes(files[2], piano_roll.draw(notes, primer_seconds))
+    try:
+        mel_spectrogram.check_library()
+    except UserError as error:
+        say(f"no picture of the sound of {base.name}: {error}")
+        files.pop()
+    else:
+        sound = sound_files.synthesize(notes)
+        mel_spectrogram.draw(sound, sound_files.SAMPLES_PER_SECOND, files[3], primer_seconds)
+    say(f"wrote {', '.join(str(file) for file in files)}")
+
+
+def _libraries():
+    try:
+        from pipelines import midi_files, piano_roll, sound_files
+        from pipelines.atomic_files import write_bytes
+    except ImportError as error:
+        raise UserError(
+            f"notes and sound need {error.name}: pip install -e '.[prepare]', or leave --show out "
+            "here and give the same command, with the same --output, where it is"
+        ) from error
+    sound_files.check_library()
+    piano_roll.check_library()
+    return midi_files, sound_files, piano_roll, write_bytes

@@ -1,0 +1,45 @@
+"""Means of a few numbers, and how far they are known."""
+
+import numpy as np
+from scipy import special
+
+_LEVEL = 0.95
+
+
+def mean_interval(values):
+    """Mean, and its 95 % interval by Student's t.
+
+    Args:
+        values: float (K,), K ≥ 1, taken as drawn independently.
+
+    Returns:
+        tuple of float: mean, low, high; low and high are None where K is 1.
+    """
+    values = np.asarray(values, np.float64)
+    mean = float(values.mean())
+    if values.size < 2:
+        return mean, None, None
+    half = special.stdtrit(values.size - 1, (1 + _LEVEL) / 2) * values.std(ddof=1)
+    half /= np.sqrt(values.size)
+    return mean, float(mean - half), float(mean + half)
+
+
+def difference_interval(one, other):
+    """95 % interval of the difference of two means, one − other, by Welch's test.
+
+    Args:
+        one, other: float (K,), K ≥ 2 each, taken as drawn independently.
+
+    Returns:
+        tuple of float: low, high.
+    """
+    from scipy import stats
+
+    interval = stats.ttest_ind(one, other, equal_var=False).confidence_interval(_LEVEL)
+    return float(interval.low), float(interval.high)
+
+
+def text(mean, low, high, digits=3):
+    """Such as "1.234 (1.200 … 1.268)"; without an interval the mean alone."""
+    told = f"{mean:.{digits}f}"
+    return told if low is None else f"{told} ({low:.{digits}f} … {high:.{digits}f})"
