@@ -35,7 +35,7 @@ _STATISTICS = (
     ("velocity", "mean velocity (0 – 127)", 1),
     ("polyphony", "notes that sound at once", 2),
     ("onset_gap_50", "median time between onsets (s)", 3),
-    ("pitch_class_distance", "distance of pitch classes from training (0 – 1)", 2),
+    ("pitch_class_distance", "pitch classes' distance from training", 2),
 )
 
 
@@ -56,6 +56,7 @@ def draw(rows, path):
         names = [_NAMES[source].replace(", ", "\n").replace(" (", "\n(") for source in found]
         panel.set_xticks(range(len(found)), names, fontsize=8)
         panel.set(ylabel=label, xlim=(-0.5, len(found) - 0.5))
+        panel.set_ylim(bottom=0)  # as all of them are
     gaps, classes = panels[2, 0], panels[2, 1]
     for source, of_source in found.items():
         colour, marker = _STYLES[source]
