@@ -40,8 +40,12 @@ def draw(rows, path):
     count = len(_bits(found[first]))
     figure.suptitle(
         f"{TITLE}: {_split(rows)} images, {int(rows[0]['steps']):,} steps\n"
-        f"grey: each of {count} seeds; blue: their mean"
-        + (", bars its 95 % interval (Student's t over seeds)" if count > 1 else ""),
+        + (
+            f"grey: each of {count} seeds; blue: their mean, bars its 95 % interval (Student's t "
+            "over seeds)"
+            if count > 1
+            else "one seed"
+        ),
         fontsize=10,
     )
     pictures.save(figure, path)

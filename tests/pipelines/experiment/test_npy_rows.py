@@ -170,6 +170,19 @@ def test_units_are_those_of_each_document(folders):
     assert NpyRows(folders / "music/npy").units("train") == {}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_whole_documents_are_those_of_the_shards(folders, kind):
+    rows, task = NpyRows(folders / kind / "npy"), ShardsTask(folders / kind / "shards")
+    end = [1] if task.manifest.ends else []
+    wanted = {"train": [], "validation": []}
+    for split, _, ids in shards.records(folders / kind / "shards", task.manifest):
+        wanted[split].append([2, *ids.tolist(), *end])
+    for split, documents in wanted.items():
+        found = [rows.events(split, number) for number in range(len(documents))]
+        assert [events.tolist() for events in found] == documents
+        assert all(events.dtype == np.int32 for events in found)
+
+
 def test_what_a_set_says_of_its_codec(folders):
     rows, task = (
         kind(folders / "images" / name) for kind, name in ((NpyRows, "npy"), (ShardsTask, "shards"))
@@ -189,6 +202,7 @@ def test_what_a_set_says_of_its_codec(folders):
             "must name a local folder, got 'gs://bucket/set'",
         ),
         (lambda rows: rows.num_events("dev"), "unknown split 'dev'"),
+        (lambda rows: rows.events("train", 4), "number of a document .* ≤ 3, got 4"),
         (
             lambda rows: rows.num_events("test"),
             "no document of the split 'test' .there is train, v",
