@@ -9,7 +9,7 @@ import pytest
 
 from pipelines import midi_files
 from pipelines.experiment import __main__ as command
-from pipelines.experiment import mel_spectrogram, table
+from pipelines.experiment import table
 from pipelines.experiment.npy_rows import NpyRows
 from tests.pipelines import runs
 from tests.pipelines.experiment import npy_sets
@@ -170,20 +170,6 @@ def test_without_tensorflow_io_all_but_that_picture_is_there(done, music, monkey
     assert "need tensorflow-io" in line and "pip install -e '.[io]'" in line
     found = {file.name for file in done.glob("piano_continued_0*")}
     assert found == {f"piano_continued_0{end}" for end in (".mid", ".wav", "_roll.png")}
-
-
-def test_mel_spectrograms_of_a_tone():
-    """440 Hz is where the scale has it, from its first frame to its last."""
-    pytest.importorskip("tensorflow_io", reason="an extra: pip install -e '.[io]'")
-    rate = 44_100
-    times = np.arange(rate) / rate
-    tone = np.where(times < 0.5, np.sin(2 * np.pi * 440 * times), 0) * 20_000
-    loudness = mel_spectrogram.compute(tone.astype(np.int16), rate)
-    assert loudness.shape == (44, 96) and loudness.dtype == np.float32
-    low, high, of_tone = (2595 * np.log10(1 + hertz / 700) for hertz in (27.5, 8000, 440))
-    band = (of_tone - low) / (high - low) * 97 - 1  # of 96 bands that overlap by half
-    assert abs(loudness[10].argmax() - band) < 1
-    assert loudness[10].max() - loudness[40].max() == pytest.approx(80, abs=0.1)
 
 
 # As on a machine with JAX, numpy, scipy, matplotlib, pillow and gin alone.
