@@ -82,6 +82,22 @@ class CopyExperiment:
         """
         self._make_model(*self.stages[-1][::2])
 
+    def trained(self, path, say):
+        """The model that is kept of it, with its weights; trained where it is not yet.
+
+        Args:
+            path: path, that of `run`.
+            say: function of a line.
+
+        Returns:
+            `PerceiverARCausalLM`, and the figures of its training as `fitting.fit` gives them.
+        """
+        path = pathlib.Path(path)
+        last = self.run(path, say).rows[-1]["stage"]
+        half, _, rate = next(stage for stage in self.stages if str(2 * stage[0]) == last)
+        model = self._make_model(half, rate)
+        return model, _take_over(model, path.with_name(f"{path.name}_{last}"))
+
     def run(self, path, say):
         """Trains and measures what is not in the table yet.
 
@@ -211,8 +227,12 @@ class CopyExperiment:
 
 
 def _take_over(model, path):
-    """The weights of the stage before, and its optimizer's, but for the learning rate."""
+    """The weights of the stage before, and its optimizer's, but for the learning rate.
+
+    Returns:
+        list of dict, the figures of that stage.
+    """
     rate = float(model.optimizer.learning_rate)
-    model.optimizer.build(model.trainable_variables)
-    model.load_weights(path.with_name(path.name + ".weights.h5"))
+    history = fitting.restore(model, path)
     model.optimizer.learning_rate = rate
+    return history

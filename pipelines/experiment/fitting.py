@@ -40,8 +40,7 @@ def fit(model, make_batch, steps, path, stretch=50, seconds=None, until=None, sa
         RunError: the loss is no number.
     """
     path = pathlib.Path(path)
-    weights = path.with_name(path.name + ".weights.h5")
-    progress = _Progress(model, make_batch, steps, weights, stretch, seconds, until, say)
+    progress = _Progress(model, make_batch, steps, path, stretch, seconds, until, say)
     if not progress.done:
         model.fit(
             progress.batches,
@@ -71,11 +70,11 @@ class _Batches(keras.utils.PyDataset):
 class _Progress(keras.callbacks.Callback):
     """Keeps what has been done, and stops where that is enough."""
 
-    def __init__(self, model, make_batch, steps, weights, stretch, seconds, until, say):
+    def __init__(self, model, make_batch, steps, path, stretch, seconds, until, say):
         super().__init__()
-        self._model, self._weights = model, weights
+        self._model, self._weights = model, _file_of(path)
         self._steps, self._seconds, self._until, self._say = steps, seconds, until, say
-        self.history = self._restore() if weights.exists() else []
+        self.history = restore(model, path) if self._weights.exists() else []
         last = self.history[-1] if self.history else {"step": 0, "seconds": 0.0}
         self._first = last["step"]
         self.batches = _Batches(make_batch, self._first, stretch)
@@ -130,12 +129,27 @@ class _Progress(keras.callbacks.Callback):
         write_whole(self._weights, write)
         self._saved = time.monotonic()
 
-    def _restore(self):
-        with _open(self._weights, "r") as file:
-            history = json.loads(file.attrs["history"])
-        self._model.optimizer.build(self._model.trainable_variables)
-        self._model.load_weights(self._weights)
-        return history
+
+def restore(model, path):
+    """Gives a compiled model the weights and the optimizer that `fit` left.
+
+    Args:
+        model: compiled `keras.Model`.
+        path: path, as for `fit`.
+
+    Returns:
+        list of dict, as from `fit`.
+    """
+    file = _file_of(path)
+    with _open(file, "r") as content:
+        history = json.loads(content.attrs["history"])
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(file)
+    return history
+
+
+def _file_of(path):
+    return path.with_name(path.name + ".weights.h5")
 
 
 def _open(path, mode):

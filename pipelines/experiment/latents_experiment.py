@@ -49,6 +49,20 @@ class LatentsExperiment:
         """
         self.models.make_model(self.context, self.num_latents, self.seed)
 
+    def trained(self, path, say):
+        """The model that is kept of it, with its weights; trained where it is not yet.
+
+        Args:
+            path: path, that of `run`.
+            say: function of a line.
+
+        Returns:
+            `PerceiverARCausalLM`, and the figures of its training as `fitting.fit` gives them.
+        """
+        path = pathlib.Path(path)
+        model = self.models.make_model(self.context, self.num_latents, self.seed)
+        return model, self.models.train(model, self.context, self.steps, self.seed, path, say)
+
     def run(self, path, say):
         """Trains and measures what is not in the table yet.
 
@@ -65,8 +79,7 @@ class LatentsExperiment:
         missing = [number for number in self.evaluated if not table.has(latents=number)]
         if not missing:
             return table
-        model = self.models.make_model(self.context, self.num_latents, self.seed)
-        history = self.models.train(model, self.context, self.steps, self.seed, path, say)
+        model, history = self.trained(path, say)
         rows = self.models.batch_size
         for number in missing:
             run = {

@@ -62,6 +62,27 @@ class OrdersExperiment:
         image_sets.check_alike(self.folders, ("train", *self.models.splits))
         check_integer("OrdersExperiment.num_latents", self.num_latents, most=self._context)
 
+    def check(self):
+        """Refuses sizes that do not fit each other, before anything is trained.
+
+        Raises:
+            UserError: names them.
+        """
+        self.models.make_model(self._context, self.num_latents, self.seeds[0])
+
+    def trained(self, path, say):
+        """The model that is kept of it, with its weights; trained where it is not yet.
+
+        Args:
+            path: path, that of `run`.
+            say: function of a line.
+
+        Returns:
+            `PerceiverARCausalLM`, and the figures of its training as `fitting.fit` gives them.
+        """
+        path = pathlib.Path(path)
+        return self._trained(next(iter(self.folders)), self.seeds[0], path, say)
+
     def run(self, path, say):
         """Trains, measures and draws what is not there yet.
 

@@ -80,6 +80,27 @@ class PianoExperiment:
                 f"performance has {events.min() - 1}: choose fewer"
             )
 
+    def check(self):
+        """Refuses sizes that do not fit each other, before anything is trained.
+
+        Raises:
+            UserError: names them.
+        """
+        self.models.make_model(self.context, self.num_latents, self.seeds[0])
+
+    def trained(self, path, say):
+        """The model that is kept of it, with its weights; trained where it is not yet.
+
+        Args:
+            path: path, that of `run`.
+            say: function of a line.
+
+        Returns:
+            `PerceiverARCausalLM`, and the figures of its training as `fitting.fit` gives them.
+        """
+        path = pathlib.Path(path)
+        return self._trained(self.seeds[0], path, say)
+
     def run(self, path, say):
         """Trains, measures and draws what is not there yet.
 

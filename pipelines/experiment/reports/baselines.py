@@ -1,6 +1,7 @@
 """Experiment c: beside a Transformer and a Transformer-XL."""
 
-from pipelines.experiment.reports import plots
+from pipelines.experiment import pictures
+from pipelines.experiment.reports import plots, student
 from pipelines.experiment.reports.per_document import bits_of_runs, unit_of
 
 TITLE = "Beside a Transformer and a Transformer-XL"
@@ -27,7 +28,7 @@ def draw(rows, path):
             runs = bits_of_runs(rows, model=model, equal=equal, split=split)
             if not runs:
                 continue
-            mean, half = plots.mean_interval(runs)
+            mean, half = student.mean_and_half(runs)
             panel.errorbar(
                 [number],
                 [mean],
@@ -44,7 +45,7 @@ def draw(rows, path):
             title=f"trained {how}",
             xlim=(-0.5, len(LABELS) - 0.5),
         )
-    plots.save(figure, path)
+    pictures.save(figure, path)
 
 
 def tell(rows):
@@ -56,12 +57,12 @@ def tell(rows):
             model: bits_of_runs(rows, model=model, equal=equal, split=split) for model in LABELS
         }
         found = {model: runs for model, runs in found.items() if runs}
-        own, half = plots.mean_interval(found["perceiver_ar"])
+        own, half = student.mean_and_half(found["perceiver_ar"])
         text = f"trained {how}, Perceiver AR takes {plots.with_interval(own, half)} bits per {unit}"
         for model, runs in found.items():
             if model == "perceiver_ar":
                 continue
-            gain, half = plots.mean_interval(
+            gain, half = student.mean_and_half(
                 [b - a for a, b in zip(found["perceiver_ar"], runs, strict=True)]
             )
             text += (
@@ -78,7 +79,7 @@ def tell(rows):
             own = [row for row in rows if (row["model"], row["equal"]) == (model, equal)]
             if not own:
                 continue
-            seconds, _ = plots.mean_interval([float(row["compiled_seconds"]) for row in own])
+            seconds, _ = student.mean_and_half([float(row["compiled_seconds"]) for row in own])
             runs = bits_of_runs(rows, model=model, equal=equal, split=split)
             first = own[0]
             lines.append(
@@ -91,7 +92,7 @@ def tell(rows):
                     f"{int(first['steps']):,}",
                     f"{int(first['training_targets']) / 1e6:.1f}",
                     f"{seconds:.0f}",
-                    plots.with_interval(*plots.mean_interval(runs)),
+                    plots.with_interval(*student.mean_and_half(runs)),
                 ]
             )
     seeds = len({row["seed"] for row in rows})

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from pipelines.experiment.reports import plots
+from pipelines.experiment import pictures
+from pipelines.experiment.reports import plots, student
 from pipelines.experiment.reports.per_document import bits_of_runs, unit_of
 
 TITLE = "More context at equal compute"
@@ -36,7 +37,7 @@ def draw(rows, path):
     panel.set(xlabel="context (inputs)", ylabel=f"bits per {unit}")
     plots.sizes_on(panel.xaxis, contexts)
     panel.legend(frameon=False)
-    plots.save(figure, path)
+    pictures.save(figure, path)
 
 
 def tell(rows):
@@ -46,7 +47,7 @@ def tell(rows):
     splits = sorted({row["split"] for row in rows})
     parts = []
     for split in splits:
-        gain, half = plots.mean_interval(
+        gain, half = student.mean_and_half(
             [
                 b - a
                 for a, b in zip(
@@ -77,7 +78,7 @@ def tell(rows):
     lines = []
     for context in contexts:
         own = [row for row in rows if int(row["context"]) == context]
-        seconds, _ = plots.mean_interval([float(row["seconds"]) for row in own])
+        seconds, _ = student.mean_and_half([float(row["seconds"]) for row in own])
         lines.append(
             [
                 f"{context:,}",
@@ -99,4 +100,4 @@ def _seeds(rows):
 
 
 def _bits(rows, context, split):
-    return plots.mean_interval(bits_of_runs(rows, context=context, split=split))
+    return student.mean_and_half(bits_of_runs(rows, context=context, split=split))

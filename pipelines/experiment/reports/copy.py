@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import stats
 
+from pipelines.experiment import pictures
 from pipelines.experiment.reports import plots
 
 TITLE = "Copies of ever longer sequences"
@@ -45,7 +46,7 @@ def draw(rows, path):
         plots.sizes_on(panel.xaxis, lengths)
         panel.tick_params("x", rotation=45)
     wrong.legend(frameon=False, fontsize="small", loc="lower left")
-    plots.save(figure, path)
+    pictures.save(figure, path)
 
 
 def tell(rows):

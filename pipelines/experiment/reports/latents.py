@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipelines.experiment import pictures
 from pipelines.experiment.reports import plots
 from pipelines.experiment.reports.per_document import bits, unit_of
 
@@ -42,7 +43,7 @@ def draw(rows, path):
     panels[1].set_xticks(costs, [f"{cost:.3g}" for cost in costs], rotation=45)
     panels[1].xaxis.set_ticks([], minor=True)
     panels[0].legend(frameon=False, fontsize="small")
-    plots.save(figure, path)
+    pictures.save(figure, path)
 
 
 def tell(rows):

@@ -1,10 +1,6 @@
-"""Pictures that are the same file for the same table."""
+"""Panels, figures and tables that reports have in common."""
 
-import matplotlib
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from scipy import special
+from pipelines.experiment import pictures
 
 # Okabe and Ito's, which colour-blind readers can tell apart; the markers tell it without colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -21,19 +17,12 @@ def new_figure(title, panels=1):
     Returns:
         the figure, and a list of axes.
     """
-    figure = Figure(figsize=(1.5 + 4.5 * panels, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = pictures.figure(1.5 + 4.5 * panels, 4.2)
     figure.suptitle(title)
     axes = list(figure.subplots(1, panels, squeeze=False)[0])
     for panel in axes:
         panel.grid(alpha=0.3)
     return figure, axes
-
-
-def save(figure, path):
-    """Writes a figure; the same one gives the same bytes."""
-    with matplotlib.rc_context({"svg.hashsalt": "keras_perceiver_ar", "svg.fonttype": "path"}):
-        figure.savefig(path, metadata={"Date": None} if str(path).endswith(".svg") else None)
 
 
 def sizes_on(axis, sizes):
@@ -52,22 +41,6 @@ def sizes_on(axis, sizes):
 def short(number):
     """A number of inputs as people say it: 8192 is 8k."""
     return f"{number // 1024}k" if number >= 1024 and number % 1024 == 0 else f"{number:,}"
-
-
-def mean_interval(values):
-    """Mean of independent runs, and half of its 95 % interval by Student's t.
-
-    Args:
-        values: sequence of float.
-
-    Returns:
-        float, and float or None where there is but one value.
-    """
-    values = np.asarray(values, np.float64)
-    if values.size < 2:
-        return float(values.mean()), None
-    error = values.std(ddof=1) / np.sqrt(values.size)
-    return float(values.mean()), float(special.stdtrit(values.size - 1, 0.975) * error)
 
 
 def with_interval(value, half, digits=3):

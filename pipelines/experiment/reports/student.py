@@ -24,6 +24,19 @@ def mean_interval(values):
     return mean, float(mean - half), float(mean + half)
 
 
+def mean_and_half(values):
+    """Mean, and half of its 95 % interval.
+
+    Args:
+        values: as for `mean_interval`.
+
+    Returns:
+        float, and float or None.
+    """
+    mean, _, high = mean_interval(values)
+    return mean, None if high is None else high - mean
+
+
 def difference_interval(one, other):
     """95 % interval of the difference of two means, one − other, by Welch's test.
 
