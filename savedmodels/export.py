@@ -108,11 +108,11 @@ def export_run(run, output, step=None, **options):
     model, step = run.load_model(step, is_told=True)
     task = run.experiment.task
     rules = (getattr(task, "positions", None), getattr(task, "masks", ()))
-    return step, *write_version(model, output, _text_codec(task), *rules, **options)
+    return step, *write_version(model, output, text_codec(task), *rules, **options)
 
 
-def _text_codec(task):
-    """What the ids of a task are of a text; None if they are none."""
+def text_codec(task):
+    """What the ids of a task, or of a codec, are of a text; None if they are none."""
     model = getattr(task, "sentencepiece_model", None)
     if model is not None:
         from savedmodels.piece_text import PieceText

@@ -6,9 +6,6 @@ import sys
 from pipelines import command_line
 from pipelines.errors import UserError
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-SIZES = ("cpu", "h200")
-
 
 def main(arguments=None):
     """Runs the command.
@@ -22,7 +19,7 @@ def main(arguments=None):
     flags.add_argument("name", choices=catalogue.NAMES, help="of the experiment")
     flags.add_argument(
         "--size",
-        choices=SIZES,
+        choices=catalogue.SIZES,
         default="cpu",
         help="whose settings, gin/runs/experiments/NAME_SIZE.gin: minutes on two cores, or at most "
         "ten on an H200 (KERAS_BACKEND=jax)",
@@ -42,21 +39,32 @@ def main(arguments=None):
     )
     command_line.add_gin_flags(flags, required=False)
     flags = flags.parse_args(arguments)
-    output = pathlib.Path(flags.output)
-    with command_line.user_errors(OSError):
-        output.mkdir(parents=True, exist_ok=True)
-    file = REPOSITORY / "gin" / "runs" / "experiments" / f"{flags.name}_{flags.size}.gin"
-    experiment = catalogue.make(flags.name, [str(file), *flags.gin_file], flags.gin_bindings)
+    output = make_folder(flags.output)
+    experiment = catalogue.make(flags.name, flags.size, flags.gin_file, flags.gin_bindings)
     if flags.show and not hasattr(experiment, "show"):
         raise UserError(f"the experiment {flags.name} draws no samples: leave --show out")
-
-    def say(line):
-        print(line, file=sys.stderr, flush=True)
 
     table = experiment.run(output / flags.name, say)
     print(f"wrote {table.path}, {len(table.rows)} rows")
     if flags.show:
         experiment.show(output / flags.name, say)
+
+
+def make_folder(name):
+    """The folder of an experiment, made where it is not yet there.
+
+    Raises:
+        UserError: it cannot be.
+    """
+    folder = pathlib.Path(name)
+    with command_line.user_errors(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def say(line):
+    """Tells on standard error how far it is."""
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
