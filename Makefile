@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-slow test-long test-combinations test-kills test-storm test-tpu-compile tpu-table parity docs lint format demo check-tpu-requirements wheel clean
+.PHONY: help test test-slow test-long test-combinations test-kills test-storm test-tpu-compile tpu-table experiments-page parity docs lint format demo check-tpu-requirements wheel clean
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
@@ -85,6 +85,9 @@ test-tpu-compile: $(READY) ## compile tiny steps with the real TPU compiler (4 G
 
 tpu-table: $(READY) ## write the table of docs/tpu.md anew, from docs/tpu.jsonl
 	@$(PYTHON) -m pipelines.compile_tpu.table --records=docs/tpu.jsonl --page=docs/tpu.md
+
+experiments-page: $(READY) ## draw docs/experiments/*.csv and write docs/experiments.md anew
+	@$(PYTHON) -m pipelines.experiment.page
 
 parity: $(READY) ## measure again how equal the model is to the original: docs/parity.md
 	@$(PYTHON) -m tests.golden.parity_report

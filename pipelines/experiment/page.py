@@ -19,20 +19,26 @@ run them is [at the end](#run-them).
 TAIL = """
 ## Run them
 
-An experiment has settings for two cores, and those of the first four others for one GPU that take
-ten minutes at most there (`gin/runs/experiments`). It leaves a table and weights in `--output`, and
-goes on from there where it was interrupted. What documents are needed for comes first:
+An experiment has settings for two cores (`--size=cpu`) and for one GPU (`--size=h200`), in
+`gin/runs/experiments`. It leaves a table and weights in `--output`, and goes on from there where it
+was interrupted. What has no table above has not been run yet. The documents come first:
 
 ```bash
 .venv/bin/python -m pipelines.prepare --dataset=pg19 --input=BOOKS --output=books-npy --format=npy
 .venv/bin/python -m pipelines.experiment copy --output=experiments
 .venv/bin/python -m pipelines.experiment context --output=experiments \\
   --gin_bindings="DATA = 'books-npy'"
-KERAS_BACKEND=jax .venv/bin/python -m pipelines.experiment copy --size=h200 --output=experiments-gpu
+.venv/bin/python -m savedmodels.trained books --experiment=experiments --output=savedmodels/books \\
+  --gin_bindings="DATA = 'books-npy'"
 ```
 
-On the GPU it takes Keras with JAX, NumPy and gin, and no TensorFlow. This page, and its pictures,
-are written anew from the tables by `make experiments-page`.
+The others are NAMES. `orders` and `piano` take `--show`, which makes pictures and sound of what
+was drawn. The last command above exports the model of an experiment, with a card that says what it
+is, of what data, and what it cannot do: there is one of `copy`, `books`, `images` and `piano`.
+
+On a GPU, `KERAS_BACKEND=jax` and Keras with JAX, NumPy and gin are enough: nothing that trains
+imports TensorFlow. This page and its pictures are written anew from the tables by
+`make experiments-page`.
 """
 
 
@@ -83,7 +89,8 @@ def write(tables, page):
         if sections:
             parts.append(f"## {report.TITLE}\n\n{report.CLAIM}\n")
             parts += sections
-    parts.append(TAIL.lstrip("\n"))
+    others = ", ".join(f"`{name}`" for name in catalogue.NAMES if name not in ("copy", "context"))
+    parts.append(TAIL.lstrip("\n").replace("NAMES", others))
     text = "\n".join(parts)
     write_whole(page, lambda path: path.write_text(text, encoding="utf-8"))
 
