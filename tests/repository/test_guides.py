@@ -20,7 +20,7 @@ from tests.pipelines.prepare.test_encoders import write_images, write_music
 from tests.repository import pages
 from tests.repository.test_tpu_page import check_compiles
 
-SMALL = ("LATENTS = 16", "STEPS = 2", "WARMUP_STEPS = 1", "DECAY_STEPS = 1")
+SMALL = ("STEPS = 2", "WARMUP_STEPS = 1", "DECAY_STEPS = 1")
 WAY = ("prepare", "prepare", "train", "evaluate", "generate")
 
 
@@ -61,7 +61,7 @@ def follow(repository, folder, guide, write, raw, name, prompt=None, more=()):
 def test_text(repository, tmp_path):
     printed = follow(
         *(repository, tmp_path, "train_on_my_text.md", write_texts, "texts", "texts"),
-        more=("CONTEXT = 256",),
+        more=("CONTEXT = 256", "LATENTS = 64"),
     )
     assert "It was a dark" in printed[1] and "bits_per_byte" in printed[3]
     assert printed[4].startswith("It was ") and '"text": [' in printed[6]

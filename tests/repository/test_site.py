@@ -135,10 +135,13 @@ def test_pages_of_the_root_lead_to_one_another(site):
     assert "index.html#from-books-to-a-served-model" in training.links
 
 
-@pytest.mark.parametrize("link", ["other.md", "#nowhere", "index.md#nowhere"])
-def test_a_link_to_nowhere_is_refused(repository, tmp_path, link):
+def test_links_to_nowhere_are_refused_and_those_to_source_files_taken(repository, tmp_path):
     (tmp_path / "docs").mkdir()
     shutil.copy(repository / "docs" / "conf.py", tmp_path / "docs")
-    (tmp_path / "docs" / "index.md").write_text(f"# Title\n\n[there]({link})\n")
+    (tmp_path / "source.py").write_text("")
+    links = ("../source.py", "#title", "other.md", "#nowhere", "index.md#nowhere")
+    lines = "".join(f"\n[there]({link})\n" for link in links)
+    (tmp_path / "docs" / "index.md").write_text(f"# Title\n{lines}")
     done = build(repository, tmp_path / "docs", tmp_path)
-    assert done.returncode != 0 and "index.md:3: WARNING" in done.stderr
+    assert done.returncode != 0
+    assert re.findall(r"index\.md:(\d+): WARNING", done.stderr) == ["7", "9", "11"]
