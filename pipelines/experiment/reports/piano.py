@@ -128,8 +128,10 @@ def _compare(source, found):
             if low > 0 or high < 0:
                 differing.append(label)
     silent = sum(int(row["notes"]) == 0 for row in drawn)
+    primers = len({row["group"] for row in drawn})
+    count = f"{len(drawn)} performances" + f" of {primers} primers" * (primers < len(drawn))
     return (
-        f"{_NAMES[source].capitalize()} ({len(drawn)} performances"
+        f"{_NAMES[source].capitalize()} ({count}"
         f"{f', {silent} of them silent' * bool(silent)}): {'; '.join(parts)}. "
         + (
             f"Beyond chance (Welch's test, 95 %) the samples differ in {', '.join(differing)}."

@@ -83,7 +83,7 @@ def test_it_says_in_what_samples_differ():
     """Notes three times as long, so that more of them sound at once; all else is alike."""
     drawn = statistics("continued", 96, number=12, group=2)
     told = piano.tell([*likelihood([3.0, 3.1]), *PLAYED, *drawn])
-    assert "Drawn, after a primer (12 performances)" in told
+    assert "Drawn, after a primer (12 performances of 6 primers)" in told
     last = told.rsplit("Beyond chance", 1)[1]
     assert last == " (Welch's test, 95 %) the samples differ in notes that sound at once."
 
