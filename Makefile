@@ -55,7 +55,8 @@ test: $(READY) ## run the tests: all on TensorFlow, those of the model also on J
 	@echo "tests on the TensorFlow backend"
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow" tests
 	@echo "tests of the model on the JAX backend"
-	@KERAS_BACKEND=jax $(PYTEST) -m "not slow" tests/keras_perceiver_ar tests/golden
+	@KERAS_BACKEND=jax $(PYTEST) -m "not slow" tests/keras_perceiver_ar tests/golden \
+	    tests/pipelines/experiment
 
 test-slow: $(READY) ## run the slow tests: replicas, signals, README, docs (a quarter of an hour)
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "slow and not long" tests
