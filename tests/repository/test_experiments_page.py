@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines.experiment import catalogue, page, table
-from tests.pipelines.experiment import sets
+from tests.pipelines.experiment import npy_sets
 from tests.pipelines.experiment.test_copy_experiment import SMALL
 from tests.pipelines.experiment.test_document_experiments import MODEL, SETTINGS
 from tests.pipelines.runs import bind
@@ -28,8 +28,7 @@ def test_the_page_is_written_from_its_tables(repository, tmp_path):
 @pytest.mark.slow
 def test_every_command_runs(repository, tmp_path):
     raw, made = tmp_path / "raw", tmp_path / "made"
-    for split, sizes in sets.BOOKS.items():
-        sets.shards.write_books(raw, sizes, split)
+    npy_sets.write_books(raw)
     places = {
         "BOOKS": raw,
         "savedmodels/books": tmp_path / "exported",

@@ -1,4 +1,4 @@
-"""Small sets of .npy files of images and of music."""
+"""Small sets of .npy files of books, of images and of music."""
 
 import numpy as np
 
@@ -6,8 +6,22 @@ from pipelines.prepare import encoders, npy_writer
 from tests.pipelines import shards
 from tests.pipelines.prepare.test_encoders import write_images, write_music
 
+# Bytes of the documents of each split.
+BOOKS = {"train": (90, 60, 75), "validation": (50, 31), "test": (40, 44)}
 SIZE = 4
 VALUES = SIZE * SIZE * 3
+
+
+def write_books(folder):
+    """The raw texts of `make_books`."""
+    for split, sizes in BOOKS.items():
+        shards.write_books(folder, sizes, split)
+
+
+def make_books(folder):
+    """A set of books: str, its folder."""
+    write_books(folder / "raw")
+    return _prepare(folder / "raw", folder / "books", "pg19")
 
 
 def make_images(folder, name, order="raster", number=6):
@@ -47,7 +61,7 @@ def make_music(folder, splits=("train",) * 3 + ("validation",) * 2 + ("test",)):
 
 
 def write_gin(folder, *lines):
-    """The flag of a gin file. It may set what the command line may not: what is read late."""
+    """The flag of a gin file, which may set what nothing reads: a binding may not."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "small.gin"
     file.write_text("\n".join(lines) + "\n")

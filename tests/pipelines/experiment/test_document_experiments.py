@@ -9,7 +9,7 @@ import pytest
 from pipelines.experiment import __main__ as command
 from pipelines.experiment import page, table
 from tests.pipelines import runs
-from tests.pipelines.experiment import sets
+from tests.pipelines.experiment import npy_sets
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ UNITS = {"context": 4, "baselines": 6, "latents_books": 3}
 
 @pytest.fixture(scope="module")
 def books(tmp_path_factory):
-    return sets.write_books(tmp_path_factory.mktemp("books"))
+    return npy_sets.make_books(tmp_path_factory.mktemp("books"))
 
 
 def flags(name, output, books, *bindings):
@@ -82,7 +82,9 @@ def test_each_document_is_measured_whole(done):
     assert len(rows) == UNITS[name] * 4
     sizes = collections.Counter((row["split"], int(row["bytes"])) for row in rows)
     assert sizes == {
-        (split, size): UNITS[name] for split in ("validation", "test") for size in sets.BOOKS[split]
+        (split, size): UNITS[name]
+        for split in ("validation", "test")
+        for size in npy_sets.BOOKS[split]
     }
     for row in rows:
         assert int(row["targets"]) == int(row["bytes"]) + 1

@@ -14,7 +14,7 @@ def without_settings():
     gin.clear_config()
 
 
-def test_orders(repository, tmp_path, without_settings):
+def test_orders(tmp_path, without_settings):
     sets = {
         "RASTER": npy_sets.make_images(tmp_path, "raster"),
         "RGB": npy_sets.make_images(tmp_path, "rgb", "rgb"),
@@ -24,19 +24,21 @@ def test_orders(repository, tmp_path, without_settings):
     # The images of this test have no room for as many latents.
     experiment = catalogue.make(
         "orders",
-        [str(repository / "gin/runs/experiments/orders_h200.gin")],
+        "h200",
+        [],
         [*bindings, "OrdersExperiment.num_latents = 16"],
     )
     backbone = experiment.models.make_model(12288, 1024, seed=0).backbone
     assert (backbone.width, backbone.num_layers, backbone.max_context) == (512, 8, 12288)
 
 
-def test_piano(repository, tmp_path, without_settings):
+def test_piano(tmp_path, without_settings):
     music = npy_sets.make_music(tmp_path)
     # Nor have its performances as many events, or are there as many.
     experiment = catalogue.make(
         "piano",
-        [str(repository / "gin/runs/experiments/piano_h200.gin")],
+        "h200",
+        [],
         [
             f"DATA = '{music}'",
             "PianoExperiment.primers = 1",
