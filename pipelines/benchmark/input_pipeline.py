@@ -29,14 +29,14 @@ def measure(task, data, context, batch, runs=8, warmup=3, batches=50):
     if (task != "copy") != (data is not None):
         raise UserError("--data is the folder of --task=books or shards: give both, or neither")
     try:
-        from pipelines import data as tasks
+        from pipelines.data import BooksTask, CopyTask, ShardsTask
     except ImportError as error:
         raise UserError(f"the input pipeline is TensorFlow's, which is missing: {error}") from error
 
     if task == "copy":
-        made = tasks.CopyTask(length=context - context % 2)
+        made = CopyTask(length=context - context % 2)
     else:
-        made = {"books": tasks.BooksTask, "shards": tasks.ShardsTask}[task](data)
+        made = {"books": BooksTask, "shards": ShardsTask}[task](data)
     start_s, seconds = _time_batches(made, context, batch, runs, warmup, batches)
     times = timing.spread(seconds)
     rate = 1e3 / times["median_ms"]

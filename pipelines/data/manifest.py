@@ -59,14 +59,6 @@ class Shard:
         numbers = np.asarray(getattr(self, f"document_{what}"), np.int64)
         return np.broadcast_to(numbers, (self.documents,))
 
-    def bytes_each(self):
-        """int64 (documents,): UTF-8 bytes of each document."""
-        return self._each(self.document_bytes)
-
-    def words_each(self):
-        """int64 (documents,): words of each document."""
-        return self._each(self.document_words)
-
     @property
     def bytes(self):
         """UTF-8 bytes of all documents."""

@@ -109,8 +109,8 @@ class ShardsTask:
         shards = self.manifest.shards(split, self.path)
         columns = {
             "targets": [shard.tokens() + int(self.manifest.ends) for shard in shards],
-            "bytes": [shard.bytes_each() for shard in shards],
-            "words": [shard.words_each() for shard in shards],
+            "bytes": [shard.each("bytes") for shard in shards],
+            "words": [shard.each("words") for shard in shards],
         }
         return {name: np.concatenate(column) for name, column in columns.items()}
 
