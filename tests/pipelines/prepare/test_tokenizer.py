@@ -53,7 +53,7 @@ def test_reserved_ids_are_kept_free_and_dropped(text):
 def test_shards_hold_the_text(folder):
     task = ShardsTask(folder / "shards", targets_per_example=10**6)
     assert task.vocab_size == 290
-    assert task.evaluation_metrics == ("word_perplexity", "bits_per_byte")
+    assert task.evaluation_metrics == ("word_perplexity", "bits_per_byte", "bits_per_token")
     batches = task.train_dataset(context=4000, batch_size=3, seed=0)
     ids = next(iter(batches))[0]["token_ids"].numpy()
     wanted = [path.read_bytes().decode() for path in sorted((folder / "books/train").iterdir())]
