@@ -26,6 +26,23 @@ def check_integer(name, value, least=1, most=None, optional=False):
         raise UserError(f"{name} must be an integer ≥ {least}{upper}, got {value!r}")
 
 
+def check_integers(name, values, least=1):
+    """Refuses what is no tuple of different integers in a range.
+
+    Args:
+        name: str, as the person knows it.
+        values: anything.
+        least: int.
+
+    Raises:
+        UserError: names the setting, what came and what would do.
+    """
+    if not isinstance(values, (tuple, list)) or not values or len(set(values)) < len(values):
+        raise UserError(f"{name} must be a tuple of different integers, got {values!r}")
+    for value in values:
+        check_integer(f"an entry of {name}", value, least=least)
+
+
 def check_number(name, value, least=0.0, optional=False, above=False):
     """Refuses what is not a finite number in a range.
 

@@ -4,10 +4,9 @@ import dataclasses
 import pathlib
 
 import gin
-from pipelines.checks import check_integer, check_number
+from pipelines.checks import check_integer, check_integers, check_number
 from pipelines.errors import UserError
 from pipelines.experiment import baselines, devices
-from pipelines.experiment.context_experiment import check_tuple
 from pipelines.experiment.npy_rows import NpyRows
 from pipelines.experiment.table import Table
 
@@ -49,7 +48,7 @@ class BaselinesExperiment:
         for name in ("context", "num_latents", "segment", "memory", "segments", "targets"):
             check_integer(f"BaselinesExperiment.{name}", getattr(self, name))
         check_number("BaselinesExperiment.seconds", self.seconds, above=True)
-        check_tuple("BaselinesExperiment.seeds", self.seeds, least=0)
+        check_integers("BaselinesExperiment.seeds", self.seeds, least=0)
         if self.num_latents > self.context:
             raise UserError(
                 f"BaselinesExperiment.num_latents is {self.num_latents} and the context "

@@ -5,8 +5,7 @@ import pathlib
 
 import gin
 from pipelines import flops
-from pipelines.checks import check_integer
-from pipelines.errors import UserError
+from pipelines.checks import check_integer, check_integers
 from pipelines.experiment import devices
 from pipelines.experiment.table import Table
 
@@ -35,8 +34,8 @@ class ContextExperiment:
     def __post_init__(self):
         check_integer("ContextExperiment.num_latents", self.num_latents)
         check_integer("ContextExperiment.steps", self.steps)
-        check_tuple("ContextExperiment.contexts", self.contexts, least=self.num_latents)
-        check_tuple("ContextExperiment.seeds", self.seeds, least=0)
+        check_integers("ContextExperiment.contexts", self.contexts, least=self.num_latents)
+        check_integers("ContextExperiment.seeds", self.seeds, least=0)
 
     def check(self):
         """Refuses sizes that do not fit each other, before anything is trained.
@@ -84,15 +83,3 @@ class ContextExperiment:
                 }
                 table.add([{**run, **figures} for figures in measured])
         return table
-
-
-def check_tuple(name, values, least):
-    """Refuses what is no tuple of different integers.
-
-    Raises:
-        UserError: names the setting.
-    """
-    if not isinstance(values, (tuple, list)) or not values or len(set(values)) < len(values):
-        raise UserError(f"{name} must be a tuple of different integers, got {values!r}")
-    for value in values:
-        check_integer(f"an entry of {name}", value, least=least)

@@ -5,9 +5,8 @@ import pathlib
 
 import gin
 from pipelines import flops
-from pipelines.checks import check_integer
+from pipelines.checks import check_integer, check_integers
 from pipelines.experiment import devices
-from pipelines.experiment.context_experiment import check_tuple
 from pipelines.experiment.table import Table
 
 
@@ -37,7 +36,7 @@ class LatentsExperiment:
         check_integer("LatentsExperiment.num_latents", self.num_latents, most=self.context)
         check_integer("LatentsExperiment.steps", self.steps)
         check_integer("LatentsExperiment.seed", self.seed, least=0)
-        check_tuple("LatentsExperiment.evaluated", self.evaluated, least=1)
+        check_integers("LatentsExperiment.evaluated", self.evaluated, least=1)
         for number in self.evaluated:
             check_integer("an entry of LatentsExperiment.evaluated", number, most=self.context)
 

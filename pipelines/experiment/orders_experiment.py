@@ -9,10 +9,9 @@ import numpy as np
 import gin
 from keras_perceiver_ar.codecs import image_codec
 from keras_perceiver_ar.generation import DataMask
-from pipelines.checks import check_integer
+from pipelines.checks import check_integer, check_integers
 from pipelines.errors import UserError
 from pipelines.experiment import devices, image_sets, sampling
-from pipelines.experiment.context_experiment import check_tuple
 from pipelines.experiment.npy_rows import NpyRows
 from pipelines.experiment.table import Table
 
@@ -46,7 +45,7 @@ class OrdersExperiment:
     def __post_init__(self):
         for name in ("num_latents", "steps", "samples"):
             check_integer(f"OrdersExperiment.{name}", getattr(self, name))
-        check_tuple("OrdersExperiment.seeds", self.seeds, least=0)
+        check_integers("OrdersExperiment.seeds", self.seeds, least=0)
         sampling.make_sampler(self.temperature, self.top_p)
         if (
             not isinstance(self.folders, dict)

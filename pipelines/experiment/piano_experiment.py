@@ -7,10 +7,9 @@ import numpy as np
 
 import gin
 from keras_perceiver_ar.generation import SoundingNotesMask
-from pipelines.checks import check_integer
+from pipelines.checks import check_integer, check_integers
 from pipelines.errors import UserError
 from pipelines.experiment import devices, performance_statistics, sampling
-from pipelines.experiment.context_experiment import check_tuple
 from pipelines.experiment.npy_rows import NpyRows
 from pipelines.experiment.table import Table
 
@@ -59,7 +58,7 @@ class PianoExperiment:
         for name in ("context", "steps", "primers", "primer_events", "new_events", "samples"):
             check_integer(f"PianoExperiment.{name}", getattr(self, name))
         check_integer("PianoExperiment.num_latents", self.num_latents, most=self.context)
-        check_tuple("PianoExperiment.seeds", self.seeds, least=0)
+        check_integers("PianoExperiment.seeds", self.seeds, least=0)
         sampling.make_sampler(self.temperature, self.top_p)
         if self.primer_events + self.new_events > self.context:
             raise UserError(
