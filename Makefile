@@ -51,12 +51,13 @@ sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
 endef
 export CAN_MAKE_VENV
 
-# In two parts, as TensorFlow keeps what a process has once allocated: ten gigabytes in the end.
+# In parts, as TensorFlow keeps what a process has once allocated: ten gigabytes in the end.
 test: $(READY) ## run the tests: all on TensorFlow, those of the model also on JAX
 	@echo "tests on the TensorFlow backend"
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow" tests/keras_perceiver_ar tests/golden
+	@KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow" tests/pipelines
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow" tests \
-	    --ignore=tests/keras_perceiver_ar --ignore=tests/golden
+	    --ignore=tests/keras_perceiver_ar --ignore=tests/golden --ignore=tests/pipelines
 	@echo "tests of the model on the JAX backend"
 	@KERAS_BACKEND=jax $(PYTEST) -m "not slow" tests/keras_perceiver_ar tests/golden \
 	    tests/pipelines/experiment
