@@ -93,10 +93,7 @@ class CopyExperiment:
             `PerceiverARCausalLM`, and the figures of its training as `fitting.fit` gives them.
         """
         path = pathlib.Path(path)
-        last = self.run(path, say).rows[-1]["stage"]
-        half, _, rate = next(stage for stage in self.stages if str(2 * stage[0]) == last)
-        model = self._make_model(half, rate)
-        return model, _take_over(model, path.with_name(f"{path.name}_{last}"))
+        return self._load_last(path, self.run(path, say))
 
     def run(self, path, say):
         """Trains and measures what is not in the table yet.
@@ -213,17 +210,23 @@ class CopyExperiment:
     def _measure_others(self, path, table, say):
         """The lengths that no stage had, by the model of the last stage."""
         last = table.rows[-1]["stage"]
-        half, rows, rate = next(stage for stage in self.stages if str(2 * stage[0]) == last)
         of_stage = ("stage", "rows", "learning_rate", "steps", "seconds", "training_seconds")
         stage = {name: table.find(stage=last)[0][name] for name in of_stage}
         missing = [n for n in self.positions if not table.has(stage=last, positions=n)]
         if not missing:
             return
-        model = self._make_model(half, rate)
-        _take_over(model, path.with_name(f"{path.name}_{last}"))
+        model, _ = self._load_last(path, table)
         for positions in missing:
-            rows_of_it = max(1, rows * 2 * half // positions)
+            # As many inputs at once as in the last stage.
+            rows_of_it = max(1, int(stage["rows"]) * int(last) // positions)
             table.add([{**stage, **self._measure(model, positions // 2, rows_of_it, say)}])
+
+    def _load_last(self, path, table):
+        """The model of the last stage in the table, and the figures of its training."""
+        last = table.rows[-1]["stage"]
+        half, _, rate = next(stage for stage in self.stages if str(2 * stage[0]) == last)
+        model = self._make_model(half, rate)
+        return model, _take_over(model, path.with_name(f"{path.name}_{last}"))
 
 
 def _take_over(model, path):
