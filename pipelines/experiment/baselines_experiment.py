@@ -75,7 +75,7 @@ class BaselinesExperiment:
             `Table`. A row for each `model`, `equal` ("time" or "targets"), `seed` and document.
         """
         path = pathlib.Path(path)
-        table = Table(path.with_name(path.name + ".csv"))
+        table = Table.beside(path)
         speeds = Table(path.with_name(path.name + "_speed.csv"))
         for equal in ("time", "targets"):
             for seed in self.seeds:

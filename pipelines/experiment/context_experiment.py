@@ -57,7 +57,7 @@ class ContextExperiment:
             and the model's `steps`, training `flops` and `seconds`.
         """
         path = pathlib.Path(path)
-        table = Table(path.with_name(path.name + ".csv"))
+        table = Table.beside(path)
         of_step = {}
         for context in self.contexts:
             for seed in self.seeds:

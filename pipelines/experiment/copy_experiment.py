@@ -110,7 +110,7 @@ class CopyExperiment:
         """
         began = time.monotonic()
         path = pathlib.Path(path)
-        table = Table(path.with_name(path.name + ".csv"))
+        table = Table.beside(path)
         spent, before = 0.0, None
         for half, rows, rate in self.stages:
             weights = path.with_name(f"{path.name}_{2 * half}")

@@ -74,7 +74,7 @@ class LatentsExperiment:
             and the `flops_per_target` of the forward pass.
         """
         path = pathlib.Path(path)
-        table = Table(path.with_name(path.name + ".csv"))
+        table = Table.beside(path)
         missing = [number for number in self.evaluated if not table.has(latents=number)]
         if not missing:
             return table

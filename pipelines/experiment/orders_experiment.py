@@ -93,7 +93,7 @@ class OrdersExperiment:
             `Table`. A row for each `order`, `seed` and document: what `Language.measure` says.
         """
         path = pathlib.Path(path)
-        table = Table(path.with_name(path.name + ".csv"))
+        table = Table.beside(path)
         for seed in self.seeds:
             for order in self.folders:
                 if table.has(order=order, seed=seed):

@@ -115,7 +115,7 @@ class PianoExperiment:
             training. Rows of one `group` are of one primer.
         """
         path = pathlib.Path(path)
-        table = Table(path.with_name(path.name + ".csv"))
+        table = Table.beside(path)
         for seed in self.seeds:
             if table.has(part=LIKELIHOOD, seed=seed):
                 continue
@@ -150,7 +150,7 @@ class PianoExperiment:
 
         path = pathlib.Path(path)
         file = path.with_name(path.name + "_statistics.png")
-        piano.draw(Table(path.with_name(path.name + ".csv")).rows, file)
+        piano.draw(Table.beside(path).rows, file)
         say(f"wrote {file}")
         for source in (CONTINUED, UNPROMPTED):
             given = self._given(source)

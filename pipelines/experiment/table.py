@@ -23,6 +23,11 @@ class Table:
         self.path = pathlib.Path(path)
         self.rows = read(self.path) if self.path.exists() else []
 
+    @classmethod
+    def beside(cls, path):
+        """The table PATH.csv of an experiment whose files begin with a path."""
+        return cls(path.with_name(path.name + ".csv"))
+
     def has(self, **values):
         """Whether there is a row of these values; numbers are compared as they are written."""
         return bool(self.find(**values))
