@@ -8,8 +8,9 @@ import json
 import os
 import sys
 
-os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+if __name__ == "__main__":  # imported for its CASES it leaves the environment of the tests alone
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 
 import numpy as np
 import tensorflow as tf
