@@ -1,17 +1,15 @@
 """A picture of notes: time from left to right, pitch from below, velocity as shade."""
 
-import io
-
 import numpy as np
 
 from keras_perceiver_ar.codecs.notes import MAX_VELOCITY
-from pipelines.errors import UserError
+from pipelines import figures
 
 _NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 _WHITE = (0, 2, 4, 5, 7, 9, 11)
 _OCTAVE = 12
 _FEW = 2 * _OCTAVE  # semitones, of which each white key is named
-_PROMPT = "#D55E00"  # Okabe and Ito's, which colour-blind readers can tell from the blue of notes
+_PROMPT = figures.COLOURS[1]
 _INCHES_PER_SECOND = 0.5
 _NARROWEST, _WIDEST = 8.0, 60.0
 
@@ -22,13 +20,7 @@ def check_library():
     Raises:
         UserError: it is not installed.
     """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            "the picture of the notes needs matplotlib: pip install -e '.[prepare]' (or matplotlib "
-            "alone), or give --output=FILE.mid"
-        ) from error
+    figures.check_installed("the picture of the notes needs", "give --output=FILE.mid")
 
 
 def name(pitch):
@@ -46,15 +38,12 @@ def draw(notes, prompt_seconds=0.0):
     Returns:
         bytes of a PNG, 500 pixels high and 800 to 6,000 wide.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.collections import PatchCollection
-    from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
     seconds = max(float(notes["offset"].max(initial=0.0)), prompt_seconds, 0.01)
     width = float(np.clip(seconds * _INCHES_PER_SECOND, _NARROWEST, _WIDEST))
-    figure = Figure(figsize=(width, 5), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figures.figure(width, 5)
     panel = figure.subplots()
     bars = [
         Rectangle((note["onset"], note["pitch"] - 0.4), note["offset"] - note["onset"], 0.8)
@@ -82,6 +71,4 @@ def draw(notes, prompt_seconds=0.0):
         panel.axvline(prompt_seconds, color=_PROMPT, linestyle="--")
         panel.set_title(f"prompt: {prompt_seconds:.1f} s", loc="left", color=_PROMPT)
     panel.set_title(f"{len(notes):,} note{'' if len(notes) == 1 else 's'}", loc="right")
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()
+    return figures.content(figure, "png", dpi=100)

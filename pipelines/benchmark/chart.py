@@ -1,8 +1,8 @@
 """The chart of a sweep."""
 
-import importlib.util
 import pathlib
 
+from pipelines import figures
 from pipelines.benchmark.sweep import AXES, CSV_NAME, read_table
 from pipelines.errors import UserError
 
@@ -11,12 +11,7 @@ LABELS = {
     "transformer": "Transformer",
     "transformer_xl": "Transformer-XL",
 }
-# Okabe and Ito's, which colour-blind readers can tell apart; the markers tell it without colour.
-_STYLES = {
-    "perceiver_ar": ("#0072B2", "o"),
-    "transformer": ("#D55E00", "s"),
-    "transformer_xl": ("#009E73", "^"),
-}
+_STYLES = dict(zip(LABELS, zip(figures.COLOURS, figures.MARKERS, strict=True), strict=False))
 # Sweep, label of its axis, column of what stays, and how that is called.
 _PANELS = (
     ("context", "context (inputs)", "layers", "{} blocks"),
@@ -31,11 +26,10 @@ def check_installed():
     Raises:
         UserError: no matplotlib.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UserError(
-            "the chart needs matplotlib: pip install -e '.[benchmark]' (or matplotlib alone), or "
-            "measure with --no-chart and draw later, anywhere: python -m pipelines.benchmark chart"
-        )
+    figures.check_installed(
+        "the chart needs",
+        "measure with --no-chart and draw later, anywhere: python -m pipelines.benchmark chart",
+    )
 
 
 def draw(folder):
@@ -52,12 +46,8 @@ def draw(folder):
     """
     rows = _read(pathlib.Path(folder) / CSV_NAME)
     check_installed()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     sweeps = [panel for panel in _PANELS if any(row["sweep"] == panel[0] for row in rows)]
-    figure = Figure(figsize=(4 + 4 * len(sweeps), 7), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figures.figure(4 + 4 * len(sweeps), 7)
     panels = figure.subplots(2, len(sweeps), squeeze=False)
     for line, (rate, rate_label) in enumerate(_RATES):
         for column, (sweep, size_label, fixed, title) in enumerate(sweeps):
@@ -70,7 +60,7 @@ def draw(folder):
     figure.suptitle(_title(rows))
     files = [pathlib.Path(folder) / f"sweep.{kind}" for kind in ("png", "svg")]
     for file in files:
-        figure.savefig(file, dpi=150)
+        file.write_bytes(figures.content(figure, file.suffix[1:], dpi=150))
     return files
 
 

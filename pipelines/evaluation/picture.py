@@ -1,28 +1,25 @@
 """The picture of what was measured: of one result the loss by place, of several their curves."""
 
-import importlib.util
-import io
 import math
 import pathlib
 from itertools import starmap
 
 import numpy as np
 
+from pipelines import figures
 from pipelines.atomic_files import write_bytes
 from pipelines.errors import UserError
 from pipelines.evaluation.report import UNITS, axes_of, axis_text, range_text, targets_text
+from pipelines.figures import COLOURS, MARKERS
 
 KINDS = (".png", ".svg")
-# Okabe and Ito's, which colour-blind readers can tell apart; the markers tell it without colour.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = "os^Dv<>"
 _LABELS = {
     "step": "step of training",
     "num_latents": "latents of a row",
     "context": "context (inputs of a row)",
     "stride": "stride (targets scored in a row)",
 }
-_MOST_LINES = len(_COLOURS)
+_MOST_LINES = len(COLOURS)
 
 
 def check(path):
@@ -36,11 +33,7 @@ def check(path):
     """
     if pathlib.PurePath(path).suffix.lower() not in KINDS:
         raise UserError(f"--picture must end in {' or '.join(KINDS)}, got {path!r}")
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UserError(
-            "the picture needs matplotlib: pip install -e '.[benchmark]' (or matplotlib alone), or "
-            "leave --picture out"
-        )
+    figures.check_installed("the picture needs", "leave --picture out")
 
 
 def draw(results, path, name, is_one):
@@ -56,18 +49,12 @@ def draw(results, path, name, is_one):
         UserError: the file cannot be written.
     """
     figure = _of_one(results[0], name) if is_one else _of_several(results, name)
-    stream = io.BytesIO()
     kind = pathlib.PurePath(path).suffix.lower().removeprefix(".")
-    figure.savefig(stream, format=kind, dpi=150)
-    write_bytes(path, stream.getvalue())
+    write_bytes(path, figures.content(figure, kind, dpi=150))
 
 
 def _figure(panels, title):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6 * panels + 1, 5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figures.figure(6 * panels + 1, 5)
     figure.suptitle(title)
     return figure, figure.subplots(1, panels, squeeze=False)[0]
 
@@ -88,7 +75,7 @@ def _of_one(result, name):
     )
     figure, panels = _figure(len(labels), title)
     for panel, (key, label), colour, marker in zip(
-        panels, labels.items(), _COLOURS, _MARKERS, strict=False
+        panels, labels.items(), COLOURS, MARKERS, strict=False
     ):
         losses = [bucket["loss"] for bucket in result[key]]
         panel.plot(losses, color=colour, marker=marker)
@@ -118,7 +105,7 @@ def _of_several(results, name):
         for number, (key, line) in enumerate(lines.items()):
             label = ", ".join(map(axis_text, others, key))
             style = number % _MOST_LINES
-            _draw_line(panel, line, axis, metric, label, _COLOURS[style], _MARKERS[style])
+            _draw_line(panel, line, axis, metric, label, COLOURS[style], MARKERS[style])
         if axis == "step":
             panel.xaxis.get_major_locator().set_params(integer=True)
         else:

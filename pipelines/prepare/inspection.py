@@ -1,6 +1,5 @@
 """A look into a set of shards: how long its documents are, and the first of them decoded."""
 
-import io
 import os
 import re
 import sys
@@ -11,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_perceiver_ar.codecs.byte_codec import NUM_RESERVED
-from pipelines import image_files
+from pipelines import figures, image_files
 from pipelines.atomic_files import write_bytes, write_text
 from pipelines.checks import check_integer
 from pipelines.command_line import one_line, printable, user_errors
@@ -22,8 +21,7 @@ from pipelines.prepare import summary
 _CHARACTERS = 400  # of a text that are shown
 _ZOOM = 4  # pixels of a picture for one of an image, each way
 _WIDE = 10  # times as long as the shortest is the longest document, for a logarithmic axis
-# Two of Okabe and Ito's, which colour-blind readers can tell apart.
-_BARS, _MEDIAN = "#0072B2", "#D55E00"
+_BARS, _MEDIAN = figures.COLOURS[:2]
 _FEATURES = {name: tf.io.FixedLenFeature((), tf.string) for name in ("name", "tokens")}
 
 
@@ -230,21 +228,13 @@ def draw_lengths(lengths, title):
     Raises:
         UserError: no matplotlib.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
-    except ImportError as error:
-        raise UserError(
-            "the picture of the lengths needs matplotlib: pip install -e '.[prepare]' (or "
-            "matplotlib alone), or leave --output out"
-        ) from error
+    figures.check_installed("the picture of the lengths needs", "leave --output out")
+    from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
 
     low, high = _range(lengths)
     is_wide = high >= _WIDE * low > 0
     edges = _edges(low, high, sum(of_split.size for of_split in lengths.values()), is_wide)
-    figure = Figure(figsize=(8, 1 + 2 * len(lengths)), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figures.figure(8, 1 + 2 * len(lengths))
     figure.suptitle(title)
     # One axis of lengths, so that the splits can be compared.
     panels = figure.subplots(len(lengths), squeeze=False, sharex=True)[:, 0]
@@ -266,9 +256,7 @@ def draw_lengths(lengths, title):
         axis.set_xscale("log", subs=[])
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()
+    return figures.content(figure, "png", dpi=100)
 
 
 def _edges(low, high, number, is_wide):

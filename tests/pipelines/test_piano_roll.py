@@ -60,6 +60,6 @@ def test_a_long_performance_is_a_wide_picture_up_to_a_limit():
 
 def test_the_library_that_is_missing_is_named(monkeypatch):
     piano_roll.check_library()
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(UserError, match="picture of the notes needs matplotlib: pip install"):
         piano_roll.check_library()

@@ -1,5 +1,6 @@
 """Experiment c: beside a Transformer and a Transformer-XL."""
 
+from pipelines import figures
 from pipelines.experiment import pictures
 from pipelines.experiment.reports import plots, student
 from pipelines.experiment.reports.per_document import bits_of_runs, unit_of
@@ -33,8 +34,8 @@ def draw(rows, path):
                 [number],
                 [mean],
                 [half or 0],
-                color=plots.COLOURS[number],
-                marker=plots.MARKERS[number],
+                color=figures.COLOURS[number],
+                marker=figures.MARKERS[number],
                 capsize=4,
                 linestyle="none",
             )
@@ -68,8 +69,10 @@ def tell(rows):
             text += (
                 f", {abs(gain):.3f}"
                 + ("" if half is None else f" (± {half:.3f})")
-                + f" {'fewer' if gain > 0 else '**more**'} than the {LABELS[model]}"
+                + f" {'fewer' if gain > 0 else 'more'} than the {LABELS[model]}"
             )
+            if (equal, model) == ("time", "transformer_xl"):
+                text += f" ({student.verdict(gain, half)})"
         parts.append(text)
     head = ["model", "trained", "parameters, M", "inputs", "rows", "steps", "targets, M", "s"]
     head += [f"bits per {unit}, {split}"]
@@ -98,7 +101,8 @@ def tell(rows):
     seeds = len({row["seed"] for row in rows})
     text = ". ".join(part[0].upper() + part[1:] for part in parts)
     return (
-        f"{text}. Mean of {seeds} seeds, intervals over seeds. The Transformer is measured with "
+        f"{text}. {f'Mean of {seeds} seeds, intervals over seeds' if seeds > 1 else 'One seed'}. "
+        "The Transformer is measured with "
         "half of its inputs as context at least, the Transformer-XL with the memory of the "
         f"segments before in its row.\n\n{plots.table(head, lines)}"
     )

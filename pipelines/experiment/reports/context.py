@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from pipelines import figures
 from pipelines.experiment import pictures
 from pipelines.experiment.reports import plots, student
 from pipelines.experiment.reports.per_document import bits_of_runs, unit_of
@@ -29,8 +30,8 @@ def draw(rows, path):
             contexts,
             means,
             [half or 0 for half in halves],
-            color=plots.COLOURS[number],
-            marker=plots.MARKERS[number],
+            color=figures.COLOURS[number],
+            marker=figures.MARKERS[number],
             capsize=3,
             label=f"{split}, mean of {_seeds(rows)} seeds, 95 % interval",
         )
@@ -57,16 +58,9 @@ def tell(rows):
                 )
             ]
         )
-        if half is None:
-            verdict = "one seed alone, so nothing is known of its error"
-        elif gain > half:
-            verdict = "the claim holds here"
-        elif gain < -half:
-            verdict = "**the claim does not hold at this size: it is worse**"
-        else:
-            verdict = "**the claim cannot be seen at this size**"
         parts.append(
-            f"on {split} {plots.with_interval(gain, half)} bits per {unit} fewer ({verdict})"
+            f"on {split} {plots.with_interval(gain, half)} bits per {unit} fewer "
+            f"({student.verdict(gain, half)})"
         )
     text = (
         f"From {short:,} to {long:,} inputs ({int(math.log2(long / short))} doublings) it takes "

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import stats
 
+from pipelines import figures
 from pipelines.experiment import pictures
 from pipelines.experiment.reports import plots
 
@@ -26,8 +27,8 @@ def draw(rows, path):
         lengths,
         shares,
         [shares - low, high - shares],
-        color=plots.COLOURS[0],
-        marker=plots.MARKERS[0],
+        color=figures.COLOURS[0],
+        marker=figures.MARKERS[0],
         capsize=3,
         label="wrong, 95 % interval (Wilson's)",
     )
@@ -37,8 +38,8 @@ def draw(rows, path):
     seconds.plot(
         [_positions(row) for row in stages],
         [float(row["training_seconds"]) for row in stages],
-        color=plots.COLOURS[1],
-        marker=plots.MARKERS[1],
+        color=figures.COLOURS[1],
+        marker=figures.MARKERS[1],
     )
     seconds.set(ylabel="training until learned (s, with compilation)", ylim=(0, None))
     for panel in (wrong, seconds):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipelines import figures
 from pipelines.experiment import pictures
 from pipelines.experiment.reports import plots
 from pipelines.experiment.reports.per_document import bits, unit_of
@@ -27,7 +28,7 @@ def draw(rows, path):
         ]
         sizes, values, low, high, costs = np.transpose(curve)
         error = [values - low, high - values]
-        style = {"color": plots.COLOURS[number], "marker": plots.MARKERS[number]}
+        style = {"color": figures.COLOURS[number], "marker": figures.MARKERS[number]}
         panels[0].errorbar(
             sizes, values, error, capsize=3, label=f"{split}, 95 % interval over documents", **style
         )

@@ -4,6 +4,7 @@ import collections
 
 import numpy as np
 
+from pipelines import figures
 from pipelines.experiment import pictures
 from pipelines.experiment.reports import student
 
@@ -13,7 +14,6 @@ CLAIM = (
     "in raster order, first all of red, then green, then blue, or in any permutation (Hawthorne et "
     "al., arXiv 2202.07765, and its announcement)."
 )
-_COLOUR = "#0072B2"
 
 
 def draw(rows, path):
@@ -58,7 +58,8 @@ def tell(rows):
     count = len(_bits(found[first]))
     means = {order: student.mean_interval(_bits(found[order])) for order in found}
     told = [
-        f"Bits per dimension on {found[first].shape[1]} {_split(rows)} images after "
+        f"Bits per dimension on {found[first].shape[1]} {_split(rows)} "
+        f"image{'s' * (found[first].shape[1] > 1)} after "
         f"{int(rows[0]['steps']):,} steps, mean of {count} seed{'s' * (count > 1)}"
         f"{' (95 % interval over seeds)' * (count > 1)}: "
         + ", ".join(f"{order} {student.text(*means[order])}" for order in found)
@@ -67,17 +68,22 @@ def tell(rows):
     differing = []
     for order in others:
         seeds = student.mean_interval(_bits(found[order]) - _bits(found[first]))
-        low, high = _interval_over_images(found[order], found[first])
-        told.append(
+        images = _interval_over_images(found[order], found[first])
+        text = (
             f"{order.capitalize()} costs {student.text(*seeds)} more than {first}, or "
-            f"{seeds[0] / means[first][0]:+.1%}; over images the interval of that difference is "
-            f"{low:.3f} … {high:.3f}."
+            f"{seeds[0] / means[first][0]:+.1%}"
         )
+        if images:
+            text += "; over images the interval of that difference is {:.3f} … {:.3f}".format(
+                *images
+            )
+        told.append(f"{text}.")
         # Of both: other weights and other images might show another sign.
-        over_seeds = seeds[1] is None or seeds[1] > 0 or seeds[2] < 0
-        if over_seeds and (low > 0 or high < 0):
+        if count > 1 and images and all(low > 0 or high < 0 for low, high in (seeds[1:], images)):
             differing.append(f"{order} is {'worse' if seeds[0] > 0 else 'better'} than {first}")
-    if differing:
+    if count == 1 or found[first].shape[1] == 1:
+        told.append("Of one seed, or of one image, nothing can be said of chance.")
+    elif differing:
         told.append(
             f"So the order is not without effect at this size: {', and '.join(differing)}, beyond "
             "chance. Whether another architecture depends on it more was not measured here."
@@ -119,7 +125,7 @@ def _interval_over_images(one, other):
     from pipelines.evaluation.interval import ratio_interval
 
     difference = (one - other)[..., 0].mean(axis=0) / np.log(2)
-    return ratio_interval(difference, other[..., 1].mean(axis=0)) or (np.nan, np.nan)
+    return ratio_interval(difference, other[..., 1].mean(axis=0))
 
 
 def _draw_panel(panel, bits):
@@ -127,7 +133,7 @@ def _draw_panel(panel, bits):
         panel.plot([place - 0.12] * len(values), values, "o", color="grey", markersize=4)
         mean, low, high = student.mean_interval(values)
         error = None if low is None else [[mean - low], [high - mean]]
-        panel.errorbar(place, mean, error, fmt="s", color=_COLOUR, capsize=4)
+        panel.errorbar(place, mean, error, fmt="s", color=figures.COLOURS[0], capsize=4)
     panel.set_xticks(range(len(bits)), list(bits))
     panel.set_xlim(-0.5, len(bits) - 0.5)
     panel.grid(alpha=0.3, axis="y")

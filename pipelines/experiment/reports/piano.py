@@ -5,6 +5,7 @@ import collections
 import numpy as np
 
 from keras_perceiver_ar.codecs import event_ids, performance_codec
+from pipelines import figures
 from pipelines.experiment import pictures
 from pipelines.experiment.performance_statistics import PITCH_CLASSES, QUANTILES
 from pipelines.experiment.reports import student
@@ -21,13 +22,7 @@ _NAMES = {
     "continued": "drawn, after a primer",
     "unprompted": "drawn, from nothing",
 }
-# Okabe and Ito's, which colour-blind readers can tell apart; the markers tell it without colour.
-_STYLES = {
-    "training": ("#56B4E9", "o"),
-    "validation": ("#0072B2", "s"),
-    "continued": ("#D55E00", "^"),
-    "unprompted": ("#CC79A7", "v"),
-}
+_STYLES = dict(zip(_NAMES, zip(figures.COLOURS, figures.MARKERS, strict=True), strict=False))
 _PAPER = 1.82  # nats per event, MAESTRO v1
 _EVENTS = performance_codec.VOCAB_SIZE - event_ids.NUM_RESERVED
 # Column of the table, what it is, digits.

@@ -2,10 +2,6 @@
 
 from pipelines.experiment import pictures
 
-# Okabe and Ito's, which colour-blind readers can tell apart; the markers tell it without colour.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-MARKERS = ("o", "s", "^", "D")
-
 
 def new_figure(title, panels=1):
     """A figure with panels side by side.

@@ -1,6 +1,6 @@
 """Pictures of what was measured can be understood by themselves."""
 
-import importlib.util
+import sys
 
 import matplotlib
 import pytest
@@ -76,6 +76,6 @@ def test_other_kinds_are_refused():
 
 
 def test_without_matplotlib_it_says_so_before_it_measures(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(UserError, match="needs matplotlib: pip install .* leave --picture out"):
         picture.check("a.png")

@@ -52,6 +52,13 @@ def test_it_says_when_the_orders_are_alike():
 def test_one_seed_is_told_without_an_interval_over_seeds():
     told = orders.tell(rows({"raster": 6.0, "rgb": 6.3}, seeds=1))
     assert "mean of 1 seed: raster" in told and "over images the interval" in told
+    assert "nothing can be said of chance" in told and "beyond" not in told
+
+
+def test_one_image_has_no_interval_over_images():
+    told = orders.tell(rows({"raster": 6.0, "rgb": 6.3}, images=1))
+    assert "on 1 validation image after" in told and "Rgb costs 0.300 (" in told
+    assert "nothing can be said of chance" in told and "nan" not in told
 
 
 def test_a_table_that_is_not_whole_is_told_of_the_seeds_that_all_orders_have():

@@ -1,0 +1,53 @@
+import pytest
+
+from pipelines.experiment.reports import context
+from tests.pipelines.experiment.reports import tables
+
+
+def rows(costs, seeds=3, spread=0.0):
+    """A table of contexts that cost so many bits per byte; the spread differs with the seed."""
+    return [
+        row
+        for number, (size, cost) in enumerate(costs.items())
+        for seed in range(seeds)
+        for row in tables.documents(
+            [cost + spread * (seed - 1) * (-1) ** number] * 2,
+            context=size,
+            seed=seed,
+            latents=64,
+            steps=600 // (number + 1),
+            flops=2e15,
+            seconds=30.0,
+            device="cpu",
+        )
+    ]
+
+
+def test_the_paragraph_has_the_figures_of_the_table():
+    told = context.tell(rows({64: 2.8, 128: 2.7, 256: 2.65, 512: 2.6}))
+    assert "From 64 to 512 inputs (3 doublings) it takes on test 0.200 ± 0.000 bits per" in told
+    assert "(the claim holds here)" in told and "Mean of 3 seeds" in told
+    assert "| 128 | 300 | 2.00 | 30 | 2.700 ± 0.000 |" in told
+
+
+@pytest.mark.parametrize(
+    ("costs", "spread", "said"),
+    [
+        ({64: 2.6, 512: 2.8}, 0.0, "does not hold at this size: it is worse"),
+        ({64: 2.8, 512: 2.7}, 0.2, "cannot be seen at this size"),
+    ],
+)
+def test_it_says_where_the_claim_does_not_hold(costs, spread, said):
+    assert said in context.tell(rows(costs, spread=spread))
+
+
+def test_of_one_seed_it_says_nothing():
+    told = context.tell(rows({64: 2.8, 512: 2.7}, seeds=1))
+    assert "nothing is known of its error" in told and "claim" not in told
+
+
+def test_the_picture_names_what_it_shows(tmp_path):
+    text = tables.text_of(context, rows({64: 2.8, 1024: 2.7}), tmp_path)
+    for wanted in ("64 latents", "equal FLOPs", "context (inputs)", "bits per byte", "1k", "cpu"):
+        assert wanted in text
+    assert "mean of 3 seeds, 95 % interval" in text
