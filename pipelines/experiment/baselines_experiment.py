@@ -7,6 +7,7 @@ import gin
 from pipelines.checks import check_integer, check_integers, check_number
 from pipelines.errors import UserError
 from pipelines.experiment import baselines, devices
+from pipelines.experiment.experiment import Experiment
 from pipelines.experiment.npy_rows import NpyRows
 from pipelines.experiment.table import Table
 
@@ -17,10 +18,12 @@ _PILOT = 3
 
 @gin.configurable(module="experiments")
 @dataclasses.dataclass(frozen=True)
-class BaselinesExperiment:
+class BaselinesExperiment(Experiment):
     """Three models of the same width and of as many blocks, the cross-attend counted as one.
 
     Each is trained twice: for the same time, and on as many targets.
+
+    In its table is a row for each `model`, `equal` ("time" or "targets"), `seed` and document.
 
     Args:
         models: `Language`; its backbone has the sizes of all three.
@@ -56,24 +59,10 @@ class BaselinesExperiment:
             )
 
     def check(self):
-        """Refuses sizes that do not fit each other, before anything is trained.
-
-        Raises:
-            UserError: names them.
-        """
         for kind in KINDS:
             self._make(kind, self.seeds[0])
 
     def run(self, path, say):
-        """Trains and measures what is not in the table yet.
-
-        Args:
-            path: path of the table, PATH.csv, and prefix of the weights.
-            say: function of a line.
-
-        Returns:
-            `Table`. A row for each `model`, `equal` ("time" or "targets"), `seed` and document.
-        """
         path = pathlib.Path(path)
         table = Table.beside(path)
         speeds = Table(path.with_name(path.name + "_speed.csv"))

@@ -7,15 +7,19 @@ import gin
 from pipelines import flops
 from pipelines.checks import check_integer, check_integers
 from pipelines.experiment import devices
+from pipelines.experiment.experiment import Experiment
 from pipelines.experiment.table import Table
 
 
 @gin.configurable(module="experiments")
 @dataclasses.dataclass(frozen=True)
-class ContextExperiment:
+class ContextExperiment(Experiment):
     """The same latents and blocks over longer and longer contexts, each at as many FLOPs.
 
     A longer context costs more in the cross-attend; it gets as many steps fewer.
+
+    In its table is a row for each `context`, `seed` and document: what `Language.measure` says,
+    and the model's `steps`, training `flops` and `seconds`.
 
     Args:
         models: `Language`.
@@ -38,24 +42,9 @@ class ContextExperiment:
         check_integers("ContextExperiment.seeds", self.seeds, least=0)
 
     def check(self):
-        """Refuses sizes that do not fit each other, before anything is trained.
-
-        Raises:
-            UserError: names them.
-        """
         self.models.make_model(self.contexts[-1], self.num_latents, self.seeds[0])
 
     def run(self, path, say):
-        """Trains and measures what is not in the table yet.
-
-        Args:
-            path: path of the table, PATH.csv, and prefix of the weights.
-            say: function of a line.
-
-        Returns:
-            `Table`. A row for each `context`, `seed` and document: what `Language.measure` says,
-            and the model's `steps`, training `flops` and `seconds`.
-        """
         path = pathlib.Path(path)
         table = Table.beside(path)
         of_step = {}

@@ -13,6 +13,7 @@ from pipelines.checks import check_integer, check_number
 from pipelines.command_line import user_errors
 from pipelines.errors import UserError
 from pipelines.experiment import devices, fitting
+from pipelines.experiment.experiment import TrainsAModel
 from pipelines.experiment.mirrored_rows import SHORTEST, EvaluationRows, training_rows
 from pipelines.experiment.row_sums import RowSums
 from pipelines.experiment.table import Table
@@ -20,8 +21,13 @@ from pipelines.experiment.table import Table
 
 @gin.configurable(module="experiments")
 @dataclasses.dataclass(frozen=True)
-class CopyExperiment:
+class CopyExperiment(TrainsAModel):
     """A curriculum of sequences, each stage several times as long as the one before.
+
+    In its table a row has the stage's `stage` (positions), its `steps` and `seconds`, the
+    `training_seconds` of all until then, and for sequences of so many `positions` `accuracy`,
+    of so many `targets`, of which so many are `right`; and `wall_seconds`, how long ago the
+    process began with all of this, measuring and compiling included.
 
     Args:
         stages: tuple of (half-length, rows, learning rate). A sequence is twice its half-length.
@@ -75,39 +81,13 @@ class CopyExperiment:
             check_integer("an entry of CopyExperiment.positions", length, most=2 * halves[-1])
 
     def check(self):
-        """Refuses sizes that do not fit each other, before anything is trained.
-
-        Raises:
-            UserError: names them.
-        """
         self._make_model(*self.stages[-1][::2])
 
     def trained(self, path, say):
-        """The model that is kept of it, with its weights; trained where it is not yet.
-
-        Args:
-            path: path, that of `run`.
-            say: function of a line.
-
-        Returns:
-            `PerceiverARCausalLM`, and the figures of its training as `fitting.fit` gives them.
-        """
         path = pathlib.Path(path)
         return self._load_last(path, self.run(path, say))
 
     def run(self, path, say):
-        """Trains and measures what is not in the table yet.
-
-        Args:
-            path: path of the table, PATH.csv, and prefix of the weights.
-            say: function of a line.
-
-        Returns:
-            `Table`. A row: the stage's `stage` (positions), its `steps` and `seconds`, the
-            `training_seconds` of all until then, and for sequences of so many `positions`
-            `accuracy`, of so many `targets`, of which so many are `right`; and `wall_seconds`, how
-            long ago the process began with all of this, measuring and compiling included.
-        """
         began = time.monotonic()
         path = pathlib.Path(path)
         table = Table.beside(path)

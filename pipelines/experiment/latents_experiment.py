@@ -7,13 +7,17 @@ import gin
 from pipelines import flops
 from pipelines.checks import check_integer, check_integers
 from pipelines.experiment import devices
+from pipelines.experiment.experiment import TrainsAModel
 from pipelines.experiment.table import Table
 
 
 @gin.configurable(module="experiments")
 @dataclasses.dataclass(frozen=True)
-class LatentsExperiment:
+class LatentsExperiment(TrainsAModel):
     """One model, trained with N latents and measured with fewer and with more.
+
+    In its table is a row for each number of `latents` and document: what `Language.measure`
+    says, and the `flops_per_target` of the forward pass.
 
     Args:
         models: `Language`.
@@ -41,38 +45,14 @@ class LatentsExperiment:
             check_integer("an entry of LatentsExperiment.evaluated", number, most=self.context)
 
     def check(self):
-        """Refuses sizes that do not fit each other, before anything is trained.
-
-        Raises:
-            UserError: names them.
-        """
         self.models.make_model(self.context, self.num_latents, self.seed)
 
     def trained(self, path, say):
-        """The model that is kept of it, with its weights; trained where it is not yet.
-
-        Args:
-            path: path, that of `run`.
-            say: function of a line.
-
-        Returns:
-            `PerceiverARCausalLM`, and the figures of its training as `fitting.fit` gives them.
-        """
         path = pathlib.Path(path)
         model = self.models.make_model(self.context, self.num_latents, self.seed)
         return model, self.models.train(model, self.context, self.steps, self.seed, path, say)
 
     def run(self, path, say):
-        """Trains and measures what is not in the table yet.
-
-        Args:
-            path: path of the table, PATH.csv, and prefix of the weights.
-            say: function of a line.
-
-        Returns:
-            `Table`. A row for each number of `latents` and document: what `Language.measure` says,
-            and the `flops_per_target` of the forward pass.
-        """
         path = pathlib.Path(path)
         table = Table.beside(path)
         missing = [number for number in self.evaluated if not table.has(latents=number)]

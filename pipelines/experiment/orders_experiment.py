@@ -12,14 +12,17 @@ from keras_perceiver_ar.generation import DataMask
 from pipelines.checks import check_integer, check_integers
 from pipelines.errors import UserError
 from pipelines.experiment import devices, image_sets, sampling
+from pipelines.experiment.experiment import TrainsAModel
 from pipelines.experiment.npy_rows import NpyRows
 from pipelines.experiment.table import Table
 
 
 @gin.configurable(module="experiments")
 @dataclasses.dataclass(frozen=True)
-class OrdersExperiment:
+class OrdersExperiment(TrainsAModel):
     """The same model on the same images for as many steps, once in each order of their values.
+
+    In its table is a row for each `order`, `seed` and document: what `Language.measure` says.
 
     Args:
         models: `Language`. Its data are those of the first order.
@@ -62,36 +65,13 @@ class OrdersExperiment:
         check_integer("OrdersExperiment.num_latents", self.num_latents, most=self._context)
 
     def check(self):
-        """Refuses sizes that do not fit each other, before anything is trained.
-
-        Raises:
-            UserError: names them.
-        """
         self.models.make_model(self._context, self.num_latents, self.seeds[0])
 
     def trained(self, path, say):
-        """The model that is kept of it, with its weights; trained where it is not yet.
-
-        Args:
-            path: path, that of `run`.
-            say: function of a line.
-
-        Returns:
-            `PerceiverARCausalLM`, and the figures of its training as `fitting.fit` gives them.
-        """
         path = pathlib.Path(path)
         return self._trained(next(iter(self.folders)), self.seeds[0], path, say)
 
     def run(self, path, say):
-        """Trains, measures and draws what is not there yet.
-
-        Args:
-            path: path of the table, PATH.csv, and prefix of weights and samples.
-            say: function of a line.
-
-        Returns:
-            `Table`. A row for each `order`, `seed` and document: what `Language.measure` says.
-        """
         path = pathlib.Path(path)
         table = Table.beside(path)
         for seed in self.seeds:

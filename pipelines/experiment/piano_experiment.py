@@ -10,6 +10,7 @@ from keras_perceiver_ar.generation import SoundingNotesMask
 from pipelines.checks import check_integer, check_integers
 from pipelines.errors import UserError
 from pipelines.experiment import devices, performance_statistics, sampling
+from pipelines.experiment.experiment import TrainsAModel
 from pipelines.experiment.npy_rows import NpyRows
 from pipelines.experiment.table import Table
 
@@ -21,12 +22,18 @@ SOURCES = (TRAINING, VALIDATION, CONTINUED, UNPROMPTED)
 
 @gin.configurable(module="experiments")
 @dataclasses.dataclass(frozen=True)
-class PianoExperiment:
+class PianoExperiment(TrainsAModel):
     """A model of performances, what it draws, and how that compares with what was played.
 
     The first events of validation performances are primers, which it continues; as often it begins
     from nothing. Statistics are of the events behind a primer's place, of samples and of played
     performances alike.
+
+    The column `part` of its table says what a row is of: "likelihood", of a `seed` and
+    document, what `Language.measure` says; or "statistics", of a performance of a `source`
+    ("training", "validation", "continued", "unprompted"), what `performance_statistics.summary`
+    says and the `pitch_class_distance` from all of training. Rows of one `group` are of one
+    primer.
 
     Args:
         models: `Language`.
@@ -80,40 +87,13 @@ class PianoExperiment:
             )
 
     def check(self):
-        """Refuses sizes that do not fit each other, before anything is trained.
-
-        Raises:
-            UserError: names them.
-        """
         self.models.make_model(self.context, self.num_latents, self.seeds[0])
 
     def trained(self, path, say):
-        """The model that is kept of it, with its weights; trained where it is not yet.
-
-        Args:
-            path: path, that of `run`.
-            say: function of a line.
-
-        Returns:
-            `PerceiverARCausalLM`, and the figures of its training as `fitting.fit` gives them.
-        """
         path = pathlib.Path(path)
         return self._trained(self.seeds[0], path, say)
 
     def run(self, path, say):
-        """Trains, measures and draws what is not there yet.
-
-        Args:
-            path: path of the table, PATH.csv, and prefix of weights and samples.
-            say: function of a line.
-
-        Returns:
-            `Table`. Its column `part` says what a row is of: "likelihood", of a `seed` and
-            document, what `Language.measure` says; or "statistics", of a performance of a `source`
-            ("training", "validation", "continued", "unprompted"), what
-            `performance_statistics.summary` says and the `pitch_class_distance` from all of
-            training. Rows of one `group` are of one primer.
-        """
         path = pathlib.Path(path)
         table = Table.beside(path)
         for seed in self.seeds:

@@ -52,6 +52,17 @@ def difference_interval(one, other):
     return float(interval.low), float(interval.high)
 
 
+def verdict(gain, half):
+    """What a gain, and half of its 95 % interval or None, says of the claim that there is one."""
+    if half is None:
+        return "one seed alone, so nothing is known of its error"
+    if gain > half:
+        return "the claim holds here"
+    if gain < -half:
+        return "**the claim does not hold at this size: it is worse**"
+    return "**the claim cannot be seen at this size**"
+
+
 def text(mean, low, high, digits=3):
     """Such as "1.234 (1.200 … 1.268)"; without an interval the mean alone."""
     told = f"{mean:.{digits}f}"

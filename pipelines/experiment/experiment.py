@@ -1,0 +1,47 @@
+"""What `pipelines.experiment` asks of each of them."""
+
+import abc
+
+
+class Experiment(abc.ABC):
+    """One of the paper's claims: trains models, measures them, and goes on where it was killed.
+
+    Its fields are set by gin. One that draws samples has `show(path, say)` besides, which makes
+    pictures and sound of them; one whose model is kept is a `TrainsAModel`.
+    """
+
+    @abc.abstractmethod
+    def check(self):
+        """Refuses sizes that do not fit each other, before anything is trained.
+
+        Raises:
+            UserError: names them.
+        """
+
+    @abc.abstractmethod
+    def run(self, path, say):
+        """Trains and measures, or draws, what is not in the table yet.
+
+        Args:
+            path: path of the table, PATH.csv, and prefix of weights and samples.
+            say: function of a line.
+
+        Returns:
+            `Table`.
+        """
+
+
+class TrainsAModel(Experiment):
+    """An experiment one of whose models is worth keeping."""
+
+    @abc.abstractmethod
+    def trained(self, path, say):
+        """The model that is kept of it, with its weights; trained where it is not yet.
+
+        Args:
+            path: path, that of `run`.
+            say: function of a line.
+
+        Returns:
+            `PerceiverARCausalLM`, and the figures of its training as `fitting.fit` gives them.
+        """
