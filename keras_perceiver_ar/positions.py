@@ -46,6 +46,24 @@ def positions_from_end(lengths, num_inputs):
     return ops.mod(ops.expand_dims(lengths, 1) - 1 - index, num_inputs)
 
 
+def with_targets(positions):
+    """Where each event is and, beside it, where the next one goes, which is what it predicts.
+
+    A latent sees where its own input was. In an order that jumps it has to learn by heart where the
+    next value goes, unless it is told (as the target positions of XLNet, arXiv 1906.08237, section
+    2.3, and the double positions of σ-GPT, arXiv 2404.09562).
+
+    Args:
+        positions: int (E, P), those of every event of a document.
+
+    Returns:
+        int32 (E, 2 · P). Nothing comes behind the last event: its target is at 0.
+    """
+    positions = np.asarray(positions, np.int32)
+    target = np.concatenate([positions[1:], np.zeros_like(positions[:1])])
+    return np.concatenate([positions, target], axis=1)
+
+
 def _angles(kind, num_rows, width):
     """Angle of row 0 and its growth from row to row: float64 (width // 2,) each."""
     bands = width // 2

@@ -43,6 +43,16 @@ def check_integers(name, values, least=1):
         check_integer(f"an entry of {name}", value, least=least)
 
 
+def check_flag(name, value):
+    """Refuses what is no bool.
+
+    Raises:
+        UserError: names it.
+    """
+    if not isinstance(value, bool):
+        raise UserError(f"{name} must be True or False, got {value!r}")
+
+
 def check_number(name, value, least=0.0, optional=False, above=False):
     """Refuses what is not a finite number in a range.
 

@@ -5,7 +5,7 @@ import re
 
 import gin
 import keras_perceiver_ar as kpar
-from pipelines.checks import check_integer, check_number
+from pipelines.checks import check_flag, check_integer, check_number
 from pipelines.errors import UserError
 
 _MOST = 2**31 - 1  # steps and rows are int32 somewhere
@@ -188,8 +188,7 @@ class RunConfig:
         check_number("RunConfig.divergence", self.divergence, optional=True, above=True)
         check_number("RunConfig.evaluation_timeout", self.evaluation_timeout, above=True)
         for name in ("asynchronous", "deterministic"):
-            if not isinstance(value := getattr(self, name), bool):
-                raise UserError(f"RunConfig.{name} must be True or False, got {value!r}")
+            check_flag(f"RunConfig.{name}", getattr(self, name))
         for name in ("keep_best", "warm_start"):
             if not isinstance(value := getattr(self, name), str | None) or value == "":
                 raise UserError(f"RunConfig.{name} must be text or None, got {value!r}")

@@ -10,9 +10,10 @@ from pipelines.checks import check_integer
 from pipelines.data import batches, manifest, order, shard_reader, windows
 from pipelines.data.codecs import codec_of
 from pipelines.data.crops import RandomCrop
+from pipelines.data.event_positions import event_positions
 from pipelines.data.examples import Examples
 from pipelines.data.shard_reader import Shards
-from pipelines.data.units import totals
+from pipelines.data.units import of_shards, totals
 from pipelines.errors import UserError
 
 # Rows that are cut out of a window at a time.
@@ -34,6 +35,10 @@ class ShardsTask:
             each document and epoch, however long it is.
         window_megabytes: int. Tokens that are in memory at once, shuffled among each other: about
             three times as much is held. At least one shard.
+        target_positions: bool. Of images: see `keras_perceiver_ar.positions.with_targets`.
+
+    Attributes:
+        positions: int32 (E, P), those of every event of a document, or None, which is 1, 2, …
 
     Raises:
         UserError: no such shards, a number out of range.
@@ -46,7 +51,14 @@ class ShardsTask:
     ```
     """
 
-    def __init__(self, path, crop=None, targets_per_example=None, window_megabytes=128):
+    def __init__(
+        self,
+        path,
+        crop=None,
+        targets_per_example=None,
+        window_megabytes=128,
+        target_positions=False,
+    ):
         if not isinstance(path, (str, os.PathLike)):
             raise UserError(f"path must name a folder, in quotes, got {path!r}")
         check_integer("targets_per_example", targets_per_example, most=2**63 - 1, optional=True)
@@ -61,6 +73,7 @@ class ShardsTask:
         self.window_bytes = window_megabytes * 2**20
         self.manifest = manifest.load(self.path)
         self.codec = codec_of(self.manifest, self.path)
+        self.positions = event_positions(self.codec.positions, target_positions, self.path)
 
     @property
     def vocab_size(self):
@@ -106,18 +119,7 @@ class ShardsTask:
 
     def document_units(self, split):
         """`bytes` and `words` of each document, and its `targets`: dict of int64 (D,)."""
-        shards = self.manifest.shards(split, self.path)
-        columns = {
-            "targets": [shard.tokens() + int(self.manifest.ends) for shard in shards],
-            "bytes": [shard.each("bytes") for shard in shards],
-            "words": [shard.each("words") for shard in shards],
-        }
-        return {name: np.concatenate(column) for name, column in columns.items()}
-
-    @property
-    def positions(self):
-        """int32 (E, P), those of every event of a document, or None, which is 1, 2, …"""
-        return self.codec.positions
+        return of_shards(self.manifest.shards(split, self.path), self.manifest.ends)
 
     @property
     def masks(self):
@@ -286,12 +288,10 @@ class ShardsTask:
         """Element of the dataset: rows of these documents from event `start` on."""
         events = shard_reader.events(shards, documents, number, start, context)
         inputs, labels = batches.rows_from_events(events, length, scored)
-        table = self.codec.positions
-        if table is not None:
+        if self.positions is not None:
             place = tf.range(context, dtype=tf.int64)
-            # The table ends with the document.
-            event = tf.minimum(start[:, None] + place, table.shape[0] - 1)
-            positions = tf.gather(tf.constant(table, tf.int32), event)
+            event = tf.minimum(start[:, None] + place, len(self.positions) - 1)  # its last
+            positions = tf.gather(tf.constant(self.positions, tf.int32), event)
             inputs["positions"] = tf.where((place < length[:, None])[..., None], positions, 0)
         return inputs, labels
 

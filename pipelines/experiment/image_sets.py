@@ -18,7 +18,7 @@ def order(rows):
     Args:
         rows: `NpyRows` of images.
     """
-    x, y, channel = (rows.positions[1:] - 2).T  # behind SOS they count from 2
+    x, y, channel = (rows.positions[1:, :3] - 2).T  # behind SOS they count from 2
     size = rows.codec["size"]
     return np.ravel_multi_index((y, x, channel), (size, size, image_codec.NUM_CHANNELS))
 

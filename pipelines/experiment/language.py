@@ -14,6 +14,7 @@ from pipelines.errors import UserError
 from pipelines.experiment import fitting
 from pipelines.experiment.npy_rows import NpyRows
 from pipelines.experiment.row_sums import RowSums
+from pipelines.position_checks import check_positions
 
 
 @gin.configurable(module="experiments")
@@ -30,6 +31,8 @@ class Language:
         stretch: int. Steps between two looks.
         splits: tuple of str. What is measured.
         documents: int or None. The first so many of each split are measured; None is all.
+        target_positions: bool. Of images: whether the model is told where the next value goes; see
+            `keras_perceiver_ar.positions.with_targets`.
     """
 
     data: str
@@ -39,6 +42,7 @@ class Language:
     stretch: int = 50
     splits: tuple = ("validation", "test")
     documents: int | None = None
+    target_positions: bool = False
 
     def __post_init__(self):
         check_integer("Language.batch_size", self.batch_size)
@@ -51,9 +55,13 @@ class Language:
                 f"got {self.backbone!r}"
             )
         # Refuses a folder that is no such set, or lacks a split, before anything is trained.
-        rows = NpyRows(self.data)
         for split in ("train", *self.splits):
-            rows.num_events(split)
+            self.rows.num_events(split)
+
+    @property
+    def rows(self):
+        """`NpyRows` of the data."""
+        return NpyRows(self.data, self.target_positions)
 
     def make_model(self, max_context, num_latents, seed):
         """A new `PerceiverARCausalLM`.
@@ -64,12 +72,14 @@ class Language:
         keras.utils.set_random_seed(seed)
         with user_errors(ValueError, TypeError):
             backbone = self.backbone(
-                vocab_size=NpyRows(self.data).vocab_size,
+                vocab_size=self.rows.vocab_size,
                 max_context=max_context,
                 num_latents=num_latents,
                 seed=seed,
             )
-            return gin_models.make_causal_lm(backbone)
+            model = gin_models.make_causal_lm(backbone)
+        check_positions(self.rows, backbone)
+        return model
 
     def train(self, model, context, steps, seed, path, say):
         """Trains a new model; goes on where an earlier start was interrupted.
@@ -85,7 +95,7 @@ class Language:
         Returns:
             as `fitting.fit`.
         """
-        rows = NpyRows(self.data)
+        rows = self.rows
         steps = max(self.stretch, steps // self.stretch * self.stretch)
         rate = kpar.training.CosineWithWarmup(
             self.learning_rate, steps, steps // 10, end_learning_rate=self.learning_rate / 20
@@ -126,7 +136,7 @@ class Language:
             list of dict: `split`, `document`, its `nats`, `right` guesses and `targets`; its
             `bytes` where it is text.
         """
-        rows, found = NpyRows(self.data), []
+        rows, found = self.rows, []
         sums = RowSums(model, num_latents)
         for split in self.splits:
             batches = rows.evaluation_batches(

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipelines.checks import check_integer
 from pipelines.data import row_checks, windows
+from pipelines.data.event_positions import event_positions
 from pipelines.errors import UserError
 from pipelines.experiment import npy_set
 from pipelines.experiment.npy_documents import NpyDocuments
@@ -26,6 +27,7 @@ class NpyRows:
 
     Args:
         path: str or path. Local folder.
+        target_positions: bool. Of images: see `keras_perceiver_ar.positions.with_targets`.
 
     Attributes:
         positions: int32 (E, P), those of every event of a document, or None, which is 1, 2, …
@@ -41,7 +43,7 @@ class NpyRows:
     ```
     """
 
-    def __init__(self, path):
+    def __init__(self, path, target_positions=False):
         if not isinstance(path, (str, os.PathLike)):
             raise UserError(f"path must name a folder, in quotes, got {path!r}")
         self.path = os.path.expanduser(os.fspath(path))
@@ -54,9 +56,10 @@ class NpyRows:
         npy_set.check_sizes(self.path, self._set.files)
         self._splits = {}
         self._places = {}
-        self.positions = None
+        positions = None
         if npy_set.POSITIONS in self._set.files:
-            self.positions = npy_set.read_array(self.path, npy_set.POSITIONS, np.int32, 2)
+            positions = npy_set.read_array(self.path, npy_set.POSITIONS, np.int32, 2)
+        self.positions = event_positions(positions, target_positions, self.path)
 
     @property
     def vocab_size(self):

@@ -16,19 +16,25 @@ from pipelines.experiment.experiment import TrainsAModel
 from pipelines.experiment.npy_rows import NpyRows
 from pipelines.experiment.table import Table
 
+OWN, TARGET = "own", "target"  # the positions that a model is told: of inputs, of targets as well
+
 
 @gin.configurable(module="experiments")
 @dataclasses.dataclass(frozen=True)
 class OrdersExperiment(TrainsAModel):
     """The same model on the same images for as many steps, once in each order of their values.
 
-    In its table is a row for each `order`, `seed` and document: what `Language.measure` says.
+    And once more where it is told where the next value goes, if it is to be.
+
+    In its table is a row for each `order`, `positions` ("own", or "target" where it is told),
+    `seed` and document: what `Language.measure` says.
 
     Args:
         models: `Language`. Its data are those of the first order.
         folders: dict of str to str. Of each order, the folder that `pipelines.prepare --format=npy
             --order=…` wrote.
         num_latents: int. N. The context is a whole image.
+        told: `Language` or None. The same model with `target_positions`, to be trained besides.
         steps: int.
         seeds: tuple of int. Of weights, rows and dropout.
         samples: int. Images that are drawn in each order, with the weights of the first seed.
@@ -40,6 +46,7 @@ class OrdersExperiment(TrainsAModel):
     folders: dict
     num_latents: int
     steps: int
+    told: object = None
     seeds: tuple = (0, 1, 2)
     samples: int = 8
     temperature: float = 1.0
@@ -59,28 +66,31 @@ class OrdersExperiment(TrainsAModel):
                 "OrdersExperiment.folders must name two orders or more in small letters, each with "
                 f"its folder, such as {{'raster': 'DIR', 'rgb': 'DIR'}}; got {self.folders!r}"
             )
-        for folder in self.folders.values():
-            self._models(folder)
         image_sets.check_alike(self.folders, ("train", *self.models.splits))
+        for positions in self._settings:
+            for folder in self.folders.values():
+                self._models(folder, positions)
         check_integer("OrdersExperiment.num_latents", self.num_latents, most=self._context)
 
     def check(self):
-        self.models.make_model(self._context, self.num_latents, self.seeds[0])
+        for models in self._settings.values():
+            models.make_model(self._context, self.num_latents, self.seeds[0])
 
     def trained(self, path, say):
         path = pathlib.Path(path)
-        return self._trained(next(iter(self.folders)), self.seeds[0], path, say)
+        return self._trained(next(iter(self.folders)), OWN, self.seeds[0], path, say)
 
     def run(self, path, say):
         path = pathlib.Path(path)
         table = Table.beside(path)
         for seed in self.seeds:
-            for order in self.folders:
-                if table.has(order=order, seed=seed):
+            for positions, order in self._kinds:
+                if table.has(order=order, positions=positions, seed=seed):
                     continue
-                model, history = self._trained(order, seed, path, say)
+                model, history = self._trained(order, positions, seed, path, say)
                 run = {
                     "order": order,
+                    "positions": positions,
                     "seed": seed,
                     "latents": self.num_latents,
                     "context": self._context,
@@ -89,12 +99,12 @@ class OrdersExperiment(TrainsAModel):
                     "params": model.count_params(),
                     "device": devices.name(),
                 }
-                models = self._models(self.folders[order])
+                models = self._models(self.folders[order], positions)
                 measured = models.measure(model, self._context, self.num_latents)
                 table.add([{**run, **figures} for figures in measured])
-                say(f"measured {path.name}_{order}_{seed}")
-        for order in self.folders:
-            self._samples(order, path, say)
+                say(f"measured {self._name(path, order, positions)}_{seed}")
+        for positions, order in self._kinds:
+            self._samples(order, positions, path, say)
         return table
 
     def show(self, path, say):
@@ -111,10 +121,14 @@ class OrdersExperiment(TrainsAModel):
         split = self.models.splits[0]
         count = min(self.samples, first.num_events(split).size)
         rows = {f"real images ({split})": image_sets.images(first, split, count)}
-        for order, folder in self.folders.items():
-            of_order, drawn = NpyRows(folder), self._samples(order, path, say)
-            rows[f"drawn in the order {order}"] = np.stack(
-                [image_sets.decode(of_order, row) for row in drawn]
+        for positions, order in self._kinds:
+            of_order = NpyRows(self.folders[order])
+            told = ", told where each value goes" if positions == TARGET else ""
+            rows[f"drawn in the order {order}{told}"] = np.stack(
+                [
+                    image_sets.decode(of_order, row)
+                    for row in self._samples(order, positions, path, say)
+                ]
             )
         file = path.with_name(path.name + "_samples.png")
         image_grid.draw(
@@ -130,29 +144,43 @@ class OrdersExperiment(TrainsAModel):
         """T: SOS and all values but the last are inputs."""
         return len(NpyRows(next(iter(self.folders.values()))).positions) - 1
 
-    def _models(self, folder):
-        return dataclasses.replace(self.models, data=folder)
+    @property
+    def _settings(self):
+        """What a model is told, and the `Language` of those that are."""
+        return {OWN: self.models} | ({} if self.told is None else {TARGET: self.told})
 
-    def _trained(self, order, seed, path, say):
+    @property
+    def _kinds(self):
+        """Models that are trained with each seed: list of (positions, order)."""
+        return [(positions, order) for positions in self._settings for order in self.folders]
+
+    def _models(self, folder, positions):
+        return dataclasses.replace(self._settings[positions], data=folder)
+
+    def _name(self, path, order, positions):
+        return f"{path.name}_{order}" + ("_told" if positions == TARGET else "")
+
+    def _trained(self, order, positions, seed, path, say):
         """A model with its weights, and its history; trained where it is not yet."""
-        models = self._models(self.folders[order])
+        models = self._models(self.folders[order], positions)
         model = models.make_model(self._context, self.num_latents, seed)
-        weights = path.with_name(f"{path.name}_{order}_{seed}")
+        weights = path.with_name(f"{self._name(path, order, positions)}_{seed}")
         return model, models.train(model, self._context, self.steps, seed, weights, say)
 
-    def _samples(self, order, path, say):
+    def _samples(self, order, positions, path, say):
         """int32 (samples, T + 1): rows that the model of an order drew, SOS first."""
 
         def draw():
-            model, _ = self._trained(order, self.seeds[0], path, say)
-            say(f"drawing {self.samples} images in the order {order}")
+            model, _ = self._trained(order, positions, self.seeds[0], path, say)
+            say(f"drawing {self.samples} images: {self._name(path, order, positions)}")
             return sampling.draw(
                 model,
                 np.full((self.samples, 1), image_codec.SOS, np.int32),
                 self._context,
                 sampling.make_sampler(self.temperature, self.top_p),
                 (DataMask(image_codec.VOCAB_SIZE),),
-                NpyRows(self.folders[order]).positions,
+                self._models(self.folders[order], positions).rows.positions,
             )
 
-        return sampling.kept(path.with_name(f"{path.name}_{order}_samples.npy"), draw)
+        file = f"{self._name(path, order, positions)}_samples.npy"
+        return sampling.kept(path.with_name(file), draw)

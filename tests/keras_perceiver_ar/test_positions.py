@@ -36,6 +36,12 @@ def test_positions_from_the_end_are_the_original_s(golden):
     assert (to_numpy(positions) == golden["terminal_relative"]).all()
 
 
+def test_the_next_event_is_the_target():
+    found = positions_lib.with_targets(np.array([[1, 1], [4, 2], [3, 5]], np.uint8))
+    assert found.tolist() == [[1, 1, 4, 2], [4, 2, 3, 5], [3, 5, 0, 0]]
+    assert found.dtype == np.int32
+
+
 @pytest.mark.parametrize("width, num_rows", [(32, 33), (33, 20), (64, 131)])
 def test_sinusoidal_table_of_the_original(golden, width, num_rows):
     wanted = golden[f"sinusoidal_{width}_{num_rows}"]

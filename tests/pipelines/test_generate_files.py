@@ -35,6 +35,7 @@ def folder(tmp_path_factory):
         name: encoders.make_encoder("imagenet64", image_size=SIZE, order=order)
         for name, order in (("rgb", "rgb"), ("own", str(folder / "own.npy")))
     }
+    orders["told"] = orders["own"]  # and where the next value goes
     for name, dataset, encoder in (
         ("images", "imagenet64", of_images),
         *((name, "imagenet64", encoder) for name, encoder in orders.items()),
@@ -45,8 +46,11 @@ def folder(tmp_path_factory):
         shards.prepare(raw, data, dataset=dataset, encoder=encoder)
         flags = [f"--gin_file=gin/runs/{dataset}_tiny.gin", *runs.bind(*runs.TINY)]
         flags += runs.bind(f"DATA = '{data}'", f"CONTEXT = {VALUES}")
-        if name != "music":
-            flags += runs.bind(f"ROWS = ({SIZE + 2}, {SIZE + 2}, 5)")
+        rows = (SIZE + 2, SIZE + 2, 5)
+        if name == "told":
+            flags += runs.bind(f"ROWS = {rows * 2}", "ShardsTask.target_positions = True")
+        elif name != "music":
+            flags += runs.bind(f"ROWS = {rows}")
         runs.save_untrained(folder / name, flags, scale=0.5)
     return folder
 
@@ -120,7 +124,7 @@ def test_a_search_has_no_place_for_what_is_given_behind_what_is_drawn(folder, ca
     assert (image[:2] == given[:2]).all()
 
 
-@pytest.mark.parametrize("name", ["images", "rgb", "own"])
+@pytest.mark.parametrize("name", ["images", "rgb", "own", "told"])
 @pytest.mark.parametrize("rows", [1, SIZE - 1])
 def test_the_rest_of_an_image_is_drawn_whatever_its_order(folder, name, rows):
     path = folder / "raw-images/train/3.png"

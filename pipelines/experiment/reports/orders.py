@@ -14,6 +14,11 @@ CLAIM = (
     "in raster order, first all of red, then green, then blue, or in any permutation (Hawthorne et "
     "al., arXiv 2202.07765, and its announcement)."
 )
+_LABELS = {"own": "told where its inputs are", "target": "told where the next value goes too"}
+_HEADS = {
+    "own": "A model that is told where its inputs are has these",
+    "target": "A model that is also told where the next value goes (`target_positions`) has these",
+}
 
 
 def draw(rows, path):
@@ -23,26 +28,27 @@ def draw(rows, path):
         rows: list of dict of str, the table's.
         path: path of a .svg or .png file.
     """
-    found = _by_order(rows)
-    figure = pictures.figure(9, 4)
+    kinds = _by_positions(rows)
+    figure = pictures.figure(9, 4.2)
     panels = figure.subplots(1, 2)
-    first = next(iter(found))
-    _draw_panel(panels[0], {order: _bits(of_order) for order, of_order in found.items()})
+    for number, (positions, of_kind) in enumerate(kinds.items()):
+        found = _by_order(of_kind)
+        first = next(iter(found))
+        bits = {order: _bits(of_order) for order, of_order in found.items()}
+        behind = {order: own - bits[first] for order, own in bits.items() if order != first}
+        place = 0.2 * number - 0.1 * (len(kinds) - 1)
+        _draw_panel(panels[0], bits, number, place, _LABELS[positions])
+        _draw_panel(panels[1], behind, number, place, _LABELS[positions])
     panels[0].set(xlabel="order of the values", ylabel="bits per dimension (less is better)")
-    behind = {
-        order: _bits(of_order) - _bits(found[first])
-        for order, of_order in found.items()
-        if order != first
-    }
-    _draw_panel(panels[1], behind)
     panels[1].axhline(0, color="black", linewidth=0.8)
     panels[1].set(xlabel="order of the values", ylabel=f"bits per dimension more than {first}")
-    count = len(_bits(found[first]))
+    panels[0].legend(frameon=False, fontsize="small")
+    count = len(next(iter(bits.values())))
     figure.suptitle(
         f"{TITLE}: {_split(rows)} images, {int(rows[0]['steps']):,} steps\n"
         + (
-            f"grey: each of {count} seeds; blue: their mean, bars its 95 % interval (Student's t "
-            "over seeds)"
+            f"grey: each of {count} seeds; coloured: their mean, bars its 95 % interval (Student's "
+            "t over seeds)"
             if count > 1
             else "one seed"
         ),
@@ -52,13 +58,18 @@ def draw(rows, path):
 
 
 def tell(rows):
-    """A paragraph of Markdown: bits per dimension, and what differs between the orders."""
+    """Paragraphs of Markdown: bits per dimension, and what differs between the orders."""
+    kinds = _by_positions(rows)
+    return "\n\n".join(_tell_one(of_kind, _HEADS[kind]) for kind, of_kind in kinds.items())
+
+
+def _tell_one(rows, head):
     found = _by_order(rows)
     first, *others = found
     count = len(_bits(found[first]))
     means = {order: student.mean_interval(_bits(found[order])) for order in found}
     told = [
-        f"Bits per dimension on {found[first].shape[1]} {_split(rows)} "
+        f"{head} bits per dimension on {found[first].shape[1]} {_split(rows)} "
         f"image{'s' * (found[first].shape[1] > 1)} after "
         f"{int(rows[0]['steps']):,} steps, mean of {count} seed{'s' * (count > 1)}"
         f"{' (95 % interval over seeds)' * (count > 1)}: "
@@ -96,6 +107,15 @@ def tell(rows):
     return " ".join(told)
 
 
+def _by_positions(rows):
+    """Rows by what the models were told of positions; tables of old know their own alone."""
+    return {
+        kind: own
+        for kind in _LABELS
+        if (own := [row for row in rows if row.get("positions", "own") == kind])
+    }
+
+
 def _by_order(rows):
     """Of each order, nats and targets: float (seeds, images, 2). Seeds that all orders have."""
     split, cells = _split(rows), collections.defaultdict(dict)
@@ -128,12 +148,20 @@ def _interval_over_images(one, other):
     return ratio_interval(difference, other[..., 1].mean(axis=0))
 
 
-def _draw_panel(panel, bits):
+def _draw_panel(panel, bits, number, shift, label):
     for place, values in enumerate(bits.values()):
-        panel.plot([place - 0.12] * len(values), values, "o", color="grey", markersize=4)
+        place += shift
+        panel.plot([place - 0.06] * len(values), values, "o", color="grey", markersize=3)
         mean, low, high = student.mean_interval(values)
-        error = None if low is None else [[mean - low], [high - mean]]
-        panel.errorbar(place, mean, error, fmt="s", color=figures.COLOURS[0], capsize=4)
+        panel.errorbar(
+            place,
+            mean,
+            None if low is None else [[mean - low], [high - mean]],
+            fmt=figures.MARKERS[number],
+            color=figures.COLOURS[number],
+            capsize=4,
+            label=label if place < 0.5 else None,
+        )
     panel.set_xticks(range(len(bits)), list(bits))
     panel.set_xlim(-0.5, len(bits) - 0.5)
     panel.grid(alpha=0.3, axis="y")

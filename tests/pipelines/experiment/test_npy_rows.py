@@ -66,10 +66,11 @@ def all_crops(folder, split, context, min_inputs=1, positions=None):
     return every
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "told"), [*((kind, False) for kind in KINDS), ("images", True)])
 @pytest.mark.parametrize(("context", "stride"), [(CONTEXT, 5), (CONTEXT, CONTEXT), (64, 1)])
-def test_evaluation_is_that_of_the_shards_bit_for_bit(folders, kind, context, stride):
-    task, rows = ShardsTask(folders / kind / "shards"), NpyRows(folders / kind / "npy")
+def test_evaluation_is_that_of_the_shards_bit_for_bit(folders, kind, told, context, stride):
+    task = ShardsTask(folders / kind / "shards", target_positions=told)
+    rows = NpyRows(folders / kind / "npy", target_positions=told)
     batches = rows.evaluation_batches("validation", context, 4, stride)
     wanted = list(task.evaluation_dataset("validation", context, 4, stride))
     assert len(batches) == len(wanted) == len(list(batches))

@@ -24,6 +24,8 @@ SMALL = (
 )
 ORDERS = ("raster", "rgb", "permuted")
 TAKEN = ("raster", "permuted")
+# What a model is called by: its order, and whether it is told where the next value goes.
+NAMES = ("raster", "permuted", "raster_told", "permuted_told")
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +61,14 @@ def without_times(rows):
 @pytest.mark.slow
 def test_there_is_a_row_for_each_order_seed_and_image(done):
     rows = table.read(done / "orders.csv")
-    wanted = [(order, "0", str(number)) for order in TAKEN for number in range(3)]
-    assert [(row["order"], row["seed"], row["document"]) for row in rows] == wanted
+    names = ("order", "positions", "seed", "document")
+    wanted = [
+        (order, positions, "0", str(number))
+        for positions in ("own", "target")
+        for order in TAKEN
+        for number in range(3)
+    ]
+    assert [tuple(row[name] for name in names) for row in rows] == wanted
     for row in rows:
         assert (row["targets"], row["context"], row["steps"]) == ("48", "48", "4")
         # Random values cost what a uniform distribution has, about.
@@ -70,12 +78,12 @@ def test_there_is_a_row_for_each_order_seed_and_image(done):
 
 @pytest.mark.slow
 def test_samples_are_whole_images(done, sets):
-    for order in TAKEN:
-        drawn = np.load(done / f"orders_{order}_samples.npy")
+    for name in NAMES:
+        drawn = np.load(done / f"orders_{name}_samples.npy")
         assert drawn.shape == (2, npy_sets.VALUES + 1)
         assert (drawn[:, 0] == 2).all() and (drawn[:, 1:] >= 3).all()
         assert not np.array_equal(drawn[0], drawn[1])
-        image = image_sets.decode(NpyRows(sets[order]), drawn[0])
+        image = image_sets.decode(NpyRows(sets[name.split("_")[0]]), drawn[0])
         assert sorted(image.reshape(-1)) == sorted(drawn[0, 1:] - 3)
 
 
@@ -108,8 +116,8 @@ def test_what_a_kill_left_out_is_done_alike(done, sets, tmp_path):
         (tmp_path / file).write_bytes((done / file).read_bytes())
     assert runs.call(command.main, *flags(sets, tmp_path)) == 0
     assert without_times(table.read(begun.path)) == without_times(rows)
-    for order in TAKEN:
-        file = f"orders_{order}_samples.npy"
+    for name in NAMES:
+        file = f"orders_{name}_samples.npy"
         assert (tmp_path / file).read_bytes() == (done / file).read_bytes()
 
 
@@ -124,6 +132,7 @@ def test_what_a_kill_left_out_is_done_alike(done, sets, tmp_path):
         ("OrdersExperiment.samples = 0", "samples must be an integer ≥ 1"),
         ("OrdersExperiment.temperature = -1.0", "temperature"),
         ("OrdersExperiment.steps = 0", "steps must be"),
+        ("told/PositionEmbedding.num_rows = (6, 6, 5)", "has positions of 6 axes"),
         ("PERMUTED = %RASTER", "have the same order: .*--order"),
         ("PERMUTED = 'nowhere'", "nowhere.* holds no npy.json"),
     ],
@@ -147,7 +156,7 @@ def test_an_experiment_that_draws_nothing_is_not_shown(tmp_path, capsys):
 
 
 def test_order_and_images_come_from_the_set_alone(sets):
-    rows = {order: NpyRows(sets[order]) for order in ORDERS}
+    rows = {order: NpyRows(sets[order], target_positions=order == "rgb") for order in ORDERS}
     assert image_sets.order(rows["raster"]).tolist() == list(range(npy_sets.VALUES))
     own = np.random.default_rng(1).permutation(npy_sets.VALUES)
     assert image_sets.order(rows["permuted"]).tolist() == own.tolist()

@@ -4,17 +4,19 @@ import numpy as np
 import pytest
 
 from pipelines.experiment.reports import orders
+from tests.pipelines.experiment.reports import tables
 
 TARGETS = 768
 
 
-def rows(costs, seeds=3, images=20, noise=0.001):
+def rows(costs, seeds=3, images=20, noise=0.001, **positions):
     """A table of which the orders cost so many bits per dimension."""
     draw = np.random.default_rng(0)
     of_image = draw.normal(0, 0.5, images)  # which all orders have alike
     return [
         {
             "order": order,
+            **positions,
             "seed": str(seed),
             "steps": "400",
             "split": "validation",
@@ -49,6 +51,15 @@ def test_it_says_when_the_orders_are_alike():
     assert "No order differs from the first beyond chance" in told
 
 
+def test_what_the_models_were_told_is_told_apart():
+    own = rows({"raster": 6.0, "permuted": 7.5}, positions="own")
+    told = rows({"raster": 6.1, "permuted": 6.1}, noise=0.1, positions="target")
+    first, second = orders.tell(own + told).split("\n\n")
+    assert "told where its inputs are" in first and "permuted is worse than raster" in first
+    assert "where the next value goes" in second and "No order differs" in second
+    assert orders.tell(rows({"raster": 6.0, "permuted": 7.5})) == first  # a table of old
+
+
 def test_one_seed_is_told_without_an_interval_over_seeds():
     told = orders.tell(rows({"raster": 6.0, "rgb": 6.3}, seeds=1))
     assert "mean of 1 seed: raster" in told and "over images the interval" in told
@@ -70,12 +81,16 @@ def test_a_table_that_is_not_whole_is_told_of_the_seeds_that_all_orders_have():
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_the_figure_names_what_it_shows(tmp_path, seeds):
-    import matplotlib
-
-    with matplotlib.rc_context({"svg.fonttype": "none"}):
-        orders.draw(rows({"raster": 6.0, "rgb": 6.3}, seeds=seeds), tmp_path / "orders.svg")
-    text = (tmp_path / "orders.svg").read_text()
+    text = tables.text_of(orders, rows({"raster": 6.0, "rgb": 6.3}, seeds=seeds), tmp_path)
     for wanted in (orders.TITLE, "bits per dimension", "raster", "rgb"):
         assert wanted in text
+    assert "told where its inputs are" in text and "the next value" not in text
     assert ("each of 3 seeds" in text and "95 % interval" in text) == (seeds > 1)
     assert ("one seed" in text) == (seeds == 1)
+
+
+def test_the_figure_tells_apart_what_the_models_were_told(tmp_path):
+    both = rows({"raster": 6.0, "rgb": 6.3}, positions="own")
+    both += rows({"raster": 6.0, "rgb": 6.1}, positions="target")
+    text = tables.text_of(orders, both, tmp_path)
+    assert "told where its inputs are" in text and "told where the next value goes too" in text
