@@ -86,9 +86,10 @@ class BaselinesExperiment(Experiment):
             if not speeds.has(model=kind):
                 pilot = self._speed(kind, models, inputs, path)
                 speeds.add([{"model": kind, "step_seconds": pilot}])
-            steps = round(self.seconds / float(speeds.find(model=kind)[0]["step_seconds"]))
+            step_seconds = float(speeds.find(model=kind)[0]["step_seconds"])
+            steps = max(1, round(self.seconds / step_seconds))
         else:
-            steps = self.targets // (rows * targets_of_row)
+            steps = max(1, self.targets // (rows * targets_of_row))
         model = self._make(kind, seed)
         name = path.with_name(f"{path.name}_{kind}_{equal}_{seed}")
         history = models.train(model, inputs, steps, seed, name, say)

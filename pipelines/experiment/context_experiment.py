@@ -55,7 +55,7 @@ class ContextExperiment(Experiment):
                 of_step[context] = flops.train_step_flops(model, rows)
                 if table.has(context=context, seed=seed):
                     continue
-                steps = round(self.steps * of_step[self.contexts[0]] / of_step[context])
+                steps = max(1, round(self.steps * of_step[self.contexts[0]] / of_step[context]))
                 weights = path.with_name(f"{path.name}_{context}_{seed}")
                 history = self.models.train(model, context, steps, seed, weights, say)
                 measured = self.models.measure(model, context, self.num_latents)

@@ -25,7 +25,7 @@ def fit(model, make_batch, steps, path, stretch=50, seconds=None, until=None, sa
         steps: int. Steps in all, those of earlier starts included.
         path: str or path. Prefix of `.weights.h5`, with weights, optimizer and how far it is; where
             that is, training goes on from it.
-        stretch: int. Steps between two looks at the figures.
+        stretch: int. Steps between two looks at the figures; the last are fewer.
         seconds: float or None. Of training in all, those of earlier starts included; it ends
             with the stretch in which they are over. The compilation of the first step counts.
         until: function of the stretches' figures (list of dict, `loss` and the metrics' names) that
@@ -41,15 +41,21 @@ def fit(model, make_batch, steps, path, stretch=50, seconds=None, until=None, sa
     """
     path = pathlib.Path(path)
     progress = _Progress(model, make_batch, steps, path, stretch, seconds, until, say)
-    if not progress.done:
+    if progress.done:
+        return progress.history
+    while not progress.done:
+        # An epoch is a stretch; what is left behind the last whole one is an epoch of a `fit` of
+        # its own, as all epochs of one have the same length.
+        rest = steps - progress.step
+        progress.batches.stretch = min(stretch, rest)
         model.fit(
             progress.batches,
-            epochs=math.ceil(steps / stretch),  # it ends before: `stop_training`
+            epochs=max(1, rest // stretch),
             verbose=0,
             shuffle=False,
             callbacks=[progress],
         )
-        progress.save()
+    progress.save()
     return progress.history
 
 
@@ -75,23 +81,31 @@ class _Progress(keras.callbacks.Callback):
         self._model, self._weights = model, _file_of(path)
         self._steps, self._seconds, self._until, self._say = steps, seconds, until, say
         self.history = restore(model, path) if self._weights.exists() else []
-        last = self.history[-1] if self.history else {"step": 0, "seconds": 0.0}
-        self._first = last["step"]
+        self._first = self.step
         self.batches = _Batches(make_batch, self._first, stretch)
-        self._before = last["seconds"]
+        self._before = self.history[-1]["seconds"] if self.history else 0.0
         self._began = self._saved = time.monotonic()
+
+    @property
+    def step(self):
+        """Steps that are done."""
+        return self.history[-1]["step"] if self.history else 0
 
     @property
     def done(self):
         """Whether there is nothing left to train."""
         if not self.history:
             return False
-        last = self.history[-1]
+        seconds = self.history[-1]["seconds"]
         return (
-            last["step"] >= self._steps
-            or (self._seconds is not None and last["seconds"] >= self._seconds)
+            self.step >= self._steps
+            or (self._seconds is not None and seconds >= self._seconds)
             or (self._until is not None and self._until(self.history))
         )
+
+    def on_train_begin(self, logs=None):
+        del logs
+        self._first = self.step
 
     def on_epoch_begin(self, epoch, logs=None):
         # Not in the data's own `on_epoch_end`: Keras calls that once more, before it begins.

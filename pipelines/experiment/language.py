@@ -28,7 +28,7 @@ class Language:
             `num_latents` and `seed`.
         batch_size: int. Rows of a batch.
         learning_rate: float. The peak: a tenth of the steps it rises, then it falls along a cosine.
-        stretch: int. Steps between two looks.
+        stretch: int. Steps between two looks; the last are fewer.
         splits: tuple of str. What is measured.
         documents: int or None. The first so many of each split are measured; None is all.
         target_positions: bool. Of images: whether the model is told where the next value goes; see
@@ -96,7 +96,6 @@ class Language:
             as `fitting.fit`.
         """
         rows = self.rows
-        steps = max(self.stretch, steps // self.stretch * self.stretch)
         rate = kpar.training.CosineWithWarmup(
             self.learning_rate, steps, steps // 10, end_learning_rate=self.learning_rate / 20
         )

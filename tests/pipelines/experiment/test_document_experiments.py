@@ -89,7 +89,7 @@ def test_each_document_is_measured_whole(done):
     for row in rows:
         assert int(row["targets"]) == int(row["bytes"]) + 1
         assert 0 < float(row["nats"]) / int(row["targets"]) < 7
-        assert int(row["steps"]) >= 2
+        assert int(row["steps"]) >= 1
     units = {tuple(row[key] for key in KEYS[name]) for row in rows}
     assert len(units) == UNITS[name]
 
@@ -130,7 +130,7 @@ def test_longer_contexts_get_fewer_steps_of_as_many_flops(books, tmp_path):
         "ContextExperiment.contexts = (8, 64)",
         "ContextExperiment.steps = 60",
         "ContextExperiment.seeds = (0,)",
-        "Language.stretch = 1",
+        "Language.stretch = 50",
     )
     assert runs.call(command.main, *flags("context", tmp_path, books, *bindings)) == 0
     rows = table.read(tmp_path / "context.csv")

@@ -31,21 +31,25 @@ def state(model):
     return [np.asarray(v) for v in (*model.variables, *model.optimizer.variables)]
 
 
-def test_a_run_is_fit_by_hand(tmp_path):
+@pytest.mark.parametrize(
+    ("steps", "looks"), [(12, [3, 6, 9, 12]), (11, [3, 6, 9, 11]), (2, [2]), (4, [3, 4])]
+)
+def test_a_run_is_fit_by_hand(tmp_path, steps, looks):
     model, by_hand = make_model(), make_model()
-    history = fit(model, tmp_path)
-    for step in range(12):
+    history = fit(model, tmp_path, steps)
+    for step in range(steps):
         by_hand.train_on_batch(*make_batch(step))
     for found, wanted in zip(state(model), state(by_hand), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-7)
-    assert [figures["step"] for figures in history] == [3, 6, 9, 12]
+    assert [figures["step"] for figures in history] == looks
 
 
+@pytest.mark.parametrize("steps", [12, 10])
 @pytest.mark.parametrize("after", [1, 2, 3])
-def test_it_goes_on_where_it_was_killed(tmp_path, monkeypatch, after):
+def test_it_goes_on_where_it_was_killed(tmp_path, monkeypatch, after, steps):
     whole = make_model()
     (tmp_path / "whole").mkdir()
-    fit(whole, tmp_path / "whole")
+    fit(whole, tmp_path / "whole", steps)
     monkeypatch.setattr(fitting, "SAVE_EVERY", -1.0)
     told = []
 
@@ -55,13 +59,13 @@ def test_it_goes_on_where_it_was_killed(tmp_path, monkeypatch, after):
             raise Killed
 
     with pytest.raises(Killed):
-        fit(make_model(), tmp_path, say=die)
-    again, steps = make_model(), []
-    history = fit(again, tmp_path, say=lambda figures: steps.append(figures["step"]))
-    assert steps == [3 * number for number in range(after + 1, 5)]
+        fit(make_model(), tmp_path, steps, say=die)
+    again, looks = make_model(), []
+    history = fit(again, tmp_path, steps, say=lambda figures: looks.append(figures["step"]))
+    assert looks == [3, 6, 9, steps][after:]
     for found, wanted in zip(state(again), state(whole), strict=True):
         np.testing.assert_array_equal(found, wanted)
-    assert [figures["step"] for figures in history] == [3, 6, 9, 12]
+    assert [figures["step"] for figures in history] == [3, 6, 9, steps]
     seconds = [figures["seconds"] for figures in history]
     assert seconds == sorted(seconds)
 
