@@ -70,6 +70,15 @@ def main(arguments=None):
     configuration.read_model_dir(flags.model_dir, flags.gin_file, flags.gin_bindings)
     estimator = Estimator.from_gin(flags.model_dir, flags.gin_bindings)
     sweep = (flags.checkpoint, flags.num_latents, flags.context, flags.stride)
+    done = []
+
+    def on_result(result):
+        # An interruption leaves what was measured until then.
+        done.append(result)
+        _say(result)
+        if flags.output:
+            report.write(done, flags.output, is_one=False, is_complete=False)
+
     is_one = all(axis is None or (axis != _ALL and len(axis) == 1) for axis in sweep)
     results = estimator.measure(
         flags.checkpoint or (None,),
@@ -79,7 +88,7 @@ def main(arguments=None):
         strides=flags.stride or (),
         batch_size=flags.batch_size,
         num_batches=flags.batches,
-        on_result=None if is_one or not estimator.is_chief else _say,
+        on_result=None if is_one or not estimator.is_chief else on_result,
     )
     if estimator.is_chief:
         report.print_one(results[0]) if is_one else report.print_several(results)

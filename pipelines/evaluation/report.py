@@ -113,7 +113,7 @@ def line_of(result):
     return f"{what}: {result['ci95_of']} {short_text(result[result['ci95_of']])}"
 
 
-def write(results, output, is_one):
+def write(results, output, is_one, is_complete=True):
     """Writes results as JSON.
 
     Args:
@@ -121,11 +121,12 @@ def write(results, output, is_one):
         output: path.
         is_one: bool. Whether one result was asked for: it is written by itself, without
             `targets_per_second`, so that the same evaluation writes the same file.
+        is_complete: bool. Whether no more of several are to come.
 
     Raises:
         UserError: the file cannot be written.
     """
-    content = {"results": results}
+    content = {"complete": is_complete, "results": results}
     if is_one:
         (content,) = results
         content = {name: value for name, value in content.items() if name != "targets_per_second"}

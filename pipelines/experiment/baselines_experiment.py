@@ -109,6 +109,7 @@ class BaselinesExperiment(Experiment):
         }
         measured = models.measure(model, inputs, stride)
         table.add([{**run, **figures} for figures in measured])
+        say(f"measured {name.name}")
 
     def _speed(self, kind, models, inputs, path):
         """Seconds of a step, of a model that is thrown away."""

@@ -71,4 +71,5 @@ class ContextExperiment(Experiment):
                     "device": devices.name(),
                 }
                 table.add([{**run, **figures} for figures in measured])
+                say(f"measured {weights.name}")
         return table

@@ -5,10 +5,12 @@ import os
 import pathlib
 
 from pipelines import command_line
+from pipelines.errors import UserError
 from pipelines.experiment import catalogue, table
 from pipelines.experiment.table import write_whole
 
-SIZES = {"h200": "On one GPU", "cpu": "On two cores"}
+# What the name of a table ends in: of the repository's two sizes, or of nothing, as one's own.
+SIZES = {"_h200": "On one GPU", "_cpu": "On two cores", "": "Measured here"}
 HEAD = """<!-- Written by `make experiments-page` from docs/experiments/*.csv -->
 # Experiments
 
@@ -21,24 +23,65 @@ TAIL = """
 
 An experiment has settings for two cores (`--size=cpu`) and for one GPU (`--size=h200`), in
 `gin/runs/experiments`. It leaves a table and weights in `--output`, and goes on from there where it
-was interrupted. What has no table above has not been run yet. The documents come first:
+was interrupted. What has no table above has not been run yet. Copies need no data:
 
 ```bash
-.venv/bin/python -m pipelines.prepare --dataset=pg19 --input=BOOKS --output=books-npy --format=npy
-.venv/bin/python -m pipelines.experiment copy --output=experiments
-.venv/bin/python -m pipelines.experiment context --output=experiments \\
-  --gin_bindings="DATA = 'books-npy'"
-.venv/bin/python -m savedmodels.trained books --experiment=experiments --output=savedmodels/books \\
-  --gin_bindings="DATA = 'books-npy'"
+.venv/bin/python -m pipelines.experiment copy --output=runs/experiments
 ```
 
-The others are NAMES. `orders` and `piano` take `--show`, which makes pictures and sound of what
-was drawn. The last command above exports the model of an experiment, with a card that says what it
-is, of what data, and what it cannot do: there is one of `copy`, `books`, `images` and `piano`.
+Books: a folder with `train/`, `validation/` and `test/` of text files. `baselines` and
+`latents_books` are given as `context` is:
+
+```bash
+.venv/bin/python -m pipelines.prepare --dataset=pg19 --input=BOOKS \\
+  --output=shards/books-npy --format=npy
+.venv/bin/python -m pipelines.experiment context --output=runs/experiments \\
+  --gin_bindings="DATA = 'shards/books-npy'"
+```
+
+Images, of 16 × 16 pixels on two cores (leave `--image_size` out for `--size=h200`, and write 12288
+for 768), in three orders:
+
+```bash
+.venv/bin/python -c \\
+  "import numpy as np; np.save('order.npy', np.random.default_rng(0).permutation(768))"
+.venv/bin/python -m pipelines.prepare --dataset=imagenet64 --image_size=16 --input=IMAGES \\
+  --output=shards/raster-npy --format=npy
+.venv/bin/python -m pipelines.prepare --dataset=imagenet64 --image_size=16 --input=IMAGES \\
+  --output=shards/rgb-npy --format=npy --order=rgb
+.venv/bin/python -m pipelines.prepare --dataset=imagenet64 --image_size=16 --input=IMAGES \\
+  --output=shards/permuted-npy --format=npy --order=order.npy
+.venv/bin/python -m pipelines.experiment latents_images --output=runs/experiments \\
+  --gin_bindings="DATA = 'shards/raster-npy'"
+.venv/bin/python -m pipelines.experiment orders --output=runs/experiments --show \\
+  --gin_bindings="RASTER = 'shards/raster-npy'" --gin_bindings="RGB = 'shards/rgb-npy'" \\
+  --gin_bindings="PERMUTED = 'shards/permuted-npy'"
+```
+
+Music, a folder with MAESTRO's table or any MIDI files. `--show` makes pictures and sound of what
+was drawn, here and of images:
+
+```bash
+.venv/bin/python -m pipelines.prepare --dataset=maestro --input=MUSIC \\
+  --output=shards/music-npy --format=npy
+.venv/bin/python -m pipelines.experiment piano --output=runs/experiments --show \\
+  --gin_bindings="DATA = 'shards/music-npy'"
+```
+
+A page like this one of your own tables, `runs/experiments.md`; and a model of an experiment,
+exported with a card that says what it is, of what data, and what it cannot do. `copy` is that of
+the experiment `copy`, `books` of `latents_books`, `images` of `orders` and `piano` of `piano`; what
+`--experiment` does not hold of it is trained first:
+
+```bash
+.venv/bin/python -m pipelines.experiment.page --tables=runs/experiments
+.venv/bin/python -m savedmodels.trained books --experiment=runs/experiments \\
+  --output=savedmodels/books --gin_bindings="DATA = 'shards/books-npy'"
+```
 
 On a GPU, `KERAS_BACKEND=jax` and Keras with JAX, NumPy and gin are enough: nothing that trains
-imports TensorFlow. This page and its pictures are written anew from the tables by
-`make experiments-page`.
+imports TensorFlow. The page in `docs` and its pictures are written anew from the tables in
+`docs/experiments` by `make experiments-page`.
 """
 
 
@@ -54,15 +97,20 @@ def main(arguments=None):
         type=command_line.path,
         default="docs/experiments",
         metavar="DIR",
-        help="folder of the tables NAME_SIZE.csv; the pictures go there too",
+        help="folder of tables NAME.csv or NAME_SIZE.csv; the pictures go there too",
     )
     flags.add_argument(
-        "--page", type=command_line.path, default="docs/experiments.md", metavar="FILE"
+        "--page",
+        type=command_line.path,
+        metavar="FILE",
+        help="of Markdown; what the folder is called, and .md, if left out",
     )
     flags = flags.parse_args(arguments)
+    tables = pathlib.Path(flags.tables)
+    page = pathlib.Path(flags.page or f"{os.path.normpath(flags.tables)}.md")
     with command_line.user_errors(OSError, ImportError):
-        write(pathlib.Path(flags.tables), pathlib.Path(flags.page))
-    print(f"wrote {flags.page}")
+        write(tables, page)
+    print(f"wrote {page}, with the pictures in {tables}")
 
 
 def write(tables, page):
@@ -73,13 +121,13 @@ def write(tables, page):
         page: path of the Markdown file. Pictures are linked from where it lies.
 
     Raises:
-        UserError: a table that cannot be read.
+        UserError: a table that cannot be read, or none.
     """
     parts = [HEAD]
     for name in catalogue.NAMES:
         report, sections = _report(name), []
         for size, title in SIZES.items():
-            path = tables / f"{name}_{size}.csv"
+            path = tables / f"{name}{size}.csv"
             if not path.exists():
                 continue
             rows, picture = table.read(path), path.with_suffix(".svg")
@@ -89,8 +137,12 @@ def write(tables, page):
         if sections:
             parts.append(f"## {report.TITLE}\n\n{report.CLAIM}\n")
             parts += sections
-    others = ", ".join(f"`{name}`" for name in catalogue.NAMES if name not in ("copy", "context"))
-    parts.append(TAIL.lstrip("\n").replace("NAMES", others))
+    if len(parts) == 1:
+        raise UserError(
+            f"{str(tables)!r} holds no table of an experiment: give the --output of "
+            "pipelines.experiment as --tables"
+        )
+    parts.append(TAIL.lstrip("\n"))
     text = "\n".join(parts)
     write_whole(page, lambda path: path.write_text(text, encoding="utf-8"))
 

@@ -1,6 +1,5 @@
 """python -m savedmodels.client: asks a model on TensorFlow Serving to continue a prompt."""
 
-import json
 import os
 
 # gRPC reads this when it is imported, which is later: what fails is told in one line.
@@ -98,7 +97,21 @@ def _read_headers(lines):
 def _show_status(client):
     for version in client.status():
         print(f"version {version['version']} {version['state']} {version['error']}".rstrip())
-    print(json.dumps(client.metadata(), indent=2))
+    found = client.metadata()
+    print(f"signatures of version {found['version']}, with * where any size will do:")
+    for name, signature in sorted(found["signatures"].items()):
+        print(name)
+        print(f"  inputs: {_tensors(signature['inputs'])}")
+        print(f"  outputs: {_tensors(signature['outputs'])}")
+
+
+def _tensors(specs):
+    """Tensors as one line, such as "lengths int32 [*], token_ids int32 [*, 40]"."""
+    shown = []
+    for name, spec in sorted(specs.items()):
+        sizes = ", ".join("*" if size is None else str(size) for size in spec["shape"])
+        shown.append(f"{name} {spec['dtype']} [{sizes}]")
+    return ", ".join(shown)
 
 
 def _generate(client, flags):

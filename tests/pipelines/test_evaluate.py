@@ -167,6 +167,24 @@ def test_strides_score_each_target_once(two_steps, tmp_path):
     assert block == {k: v for k, v in results[2].items() if k != "targets_per_second"}
 
 
+def test_an_interrupted_sweep_leaves_what_is_done(two_steps, tmp_path, monkeypatch):
+    said = []
+
+    def interrupt(result):
+        said.append(result)
+        if len(said) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "_say", interrupt)
+    output = tmp_path / "metrics.json"
+    flags = ["--split=test", "--checkpoint=2", "--stride=1,2,4", f"--output={output}"]
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.main([f"--model_dir={two_steps}", *flags])
+    found = json.loads(output.read_text())
+    assert found["complete"] is False
+    assert [each["stride"] for each in found["results"]] == [1]
+
+
 def test_all_checkpoints_make_a_curve(two_steps, tmp_path, capsys):
     flags = ["--checkpoint=all", f"--picture={tmp_path / 'curve.svg'}"]
     results = measure(two_steps, tmp_path / "metrics.json", *flags)["results"]

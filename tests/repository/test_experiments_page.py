@@ -4,8 +4,10 @@ import pytest
 
 from pipelines.experiment import catalogue, page, table
 from tests.pipelines.experiment import npy_sets
-from tests.pipelines.experiment.test_copy_experiment import SMALL
+from tests.pipelines.experiment.test_copy_experiment import SMALL as COPY
 from tests.pipelines.experiment.test_document_experiments import MODEL, SETTINGS
+from tests.pipelines.experiment.test_piano_experiment import SMALL as PIANO
+from tests.pipelines.prepare.test_encoders import write_images, write_music
 from tests.pipelines.runs import bind
 from tests.repository import pages
 
@@ -29,27 +31,52 @@ def test_the_page_is_written_from_its_tables(repository, tmp_path):
 def test_every_command_runs(repository, tmp_path):
     raw, made = tmp_path / "raw", tmp_path / "made"
     npy_sets.write_books(raw)
+    for split, number in (("train_16x16", 6), ("valid_16x16", 3)):
+        write_images(tmp_path / "images" / split, number, 16)
+    write_music(tmp_path / "music", ("train",) * 3 + ("validation",) * 2 + ("test",))
     places = {
         "BOOKS": raw,
+        "IMAGES": tmp_path / "images",
+        "MUSIC": tmp_path / "music",
         "savedmodels/books": tmp_path / "exported",
-        "books-npy": tmp_path / "npy",
-        "=experiments": f"={made}",
+        "shards/": f"{tmp_path}/",
+        "order.npy": tmp_path / "order.npy",
+        "runs/experiments": made,
     }
+    of_images = (*MODEL, "PerceiverARBackbone.input_width = 16", "PositionEmbedding.width = 16")
+    of_latents = (
+        "LatentsExperiment.num_latents = 16",
+        "LatentsExperiment.evaluated = (8, 16)",
+        "LatentsExperiment.steps = 2",
+    )
+    of_orders = (
+        "OrdersExperiment.num_latents = 16",
+        "OrdersExperiment.steps = 2",
+        "OrdersExperiment.samples = 2",
+        "OrdersExperiment.seeds = (0,)",
+        "OrdersExperiment.told = None",  # which test_orders_experiment.py trains
+    )
+    small = [each for each in PIANO if each.startswith("PianoExperiment")]
     extra = {
-        "pipelines.experiment copy": bind(*SMALL),
+        "pipelines.experiment copy": bind(*COPY),
         "pipelines.experiment context": bind(*MODEL, *SETTINGS["context"]),
+        "pipelines.experiment latents_images": bind(*of_images, *of_latents),
+        "pipelines.experiment orders": bind(*of_images, *of_orders),
+        "pipelines.experiment piano": bind(*MODEL, *small),
         "savedmodels.trained": bind(*MODEL, *SETTINGS["latents_books"]),
     }
     docs = repository / "docs"
     ran = pages.run_commands(docs / "experiments.md", repository, places, extra)
-    assert [name for name, *_ in ran] == [
-        "pipelines.prepare",
-        "pipelines.experiment",
-        "pipelines.experiment",
-        "savedmodels.trained",
+    assert [name.removeprefix("pipelines.") for name, *_ in ran] == [
+        *("experiment", "prepare", "experiment"),
+        *("-c", "prepare", "prepare", "prepare", "experiment", "experiment"),
+        *("prepare", "experiment", "experiment.page", "savedmodels.trained"),
     ]
-    for name in ("copy", "context", "latents_books"):
-        assert table.read(made / f"{name}.csv")
+    names = ("copy", "context", "latents_images", "orders", "piano")
+    text = (tmp_path / "made.md").read_text()
+    for name in names:
+        assert table.read(made / f"{name}.csv") and f"](made/{name}.svg)" in text
+    assert (made / "orders_samples.png").exists() and (made / "piano_continued_0.wav").exists()
     card = (tmp_path / "exported" / "README.md").read_text()
     for part in (
         "public domain",

@@ -74,7 +74,7 @@ def test_images(repository, tmp_path):
         *(repository, tmp_path, guide, write_pictures, "images", "small", "train/0.png")
     )
     assert (tmp_path / "shards-small-examples" / "train-examples.png").exists()
-    assert "bits_per_dim" in printed[3] and '"token_ids": [[2, ' in printed[7]
+    assert "bits_per_dim" in printed[3] and '"token_ids": [[2, ' in printed[8]
     assert Image.open(tmp_path / "run" / "drawn.png").size == (2 * 16 + 2,) * 2
     given = image_files.read(tmp_path / "images/train/0.png", 16)
     completed = image_files.read(tmp_path / "run" / "completed.png", 16)

@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -42,9 +41,16 @@ def test_a_stream_prints_the_same(flags, capsys):
 
 
 def test_status(flags, capsys):
-    versions, _, metadata = run(capsys, *flags, "--status").out.partition("{")
-    assert versions == "version 3 AVAILABLE\nversion 5 AVAILABLE\n"
-    assert json.loads("{" + metadata)["version"] == 5
+    found = run(capsys, *flags, "--status").out.splitlines()
+    assert found[:3] == [
+        "version 3 AVAILABLE",
+        "version 5 AVAILABLE",
+        "signatures of version 5, with * where any size will do:",
+    ]
+    assert found[3::3] == ["generate", "generate_text", "score", "serving_default"]
+    wanted = "  inputs: max_new_tokens int32 [*], seed int32 [*], temperature float32 [*], text "
+    assert found[7].startswith(wanted)
+    assert found[11] == "  outputs: log_probs float32 [*, *]"
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,10 @@ def test_one_result_is_written_by_itself_and_the_same_each_time(tmp_path):
 
 def test_several_are_a_list(tmp_path):
     results = [a_result(), a_result(step=60)]
-    report.write(results, tmp_path / "all.json", is_one=False)
-    assert json.loads((tmp_path / "all.json").read_text()) == {"results": results}
+    for is_complete in (False, True):
+        report.write(results, tmp_path / "all.json", is_one=False, is_complete=is_complete)
+        wanted = {"complete": is_complete, "results": results}
+        assert json.loads((tmp_path / "all.json").read_text()) == wanted
 
 
 def test_what_is_no_number_is_null(tmp_path):
