@@ -49,13 +49,15 @@ def main(arguments=None):
     name = EXPERIMENTS[flags.kind]
     experiment = catalogue.make(name, flags.size, flags.gin_file, flags.gin_bindings)
 
+    from pipelines.experiment import ownership
     from pipelines.experiment.__main__ import make_folder, say
     from savedmodels import card, sizes
     from savedmodels.writer import write_version
 
     path = make_folder(flags.experiment) / name
-    rows = experiment.run(path, say).rows
-    model, history = experiment.trained(path, say)
+    with ownership.owned(path, experiment):
+        rows = experiment.run(path, say).rows
+        model, history = experiment.trained(path, say)
     data = getattr(getattr(experiment, "models", None), "data", None)
     written, signatures = write_version(model, flags.output, *_rules(data))
     command = shlex.join(["python", "-m", "savedmodels.trained", *map(str, arguments)])

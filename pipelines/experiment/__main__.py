@@ -13,7 +13,7 @@ def main(arguments=None):
     Args:
         arguments: list of str, or None for the command line's.
     """
-    from pipelines.experiment import catalogue
+    from pipelines.experiment import catalogue, ownership
 
     flags = command_line.parser("pipelines.experiment", __doc__)
     flags.add_argument("name", choices=catalogue.NAMES, help="of the experiment")
@@ -44,10 +44,12 @@ def main(arguments=None):
     if flags.show and not hasattr(experiment, "show"):
         raise UserError(f"the experiment {flags.name} draws no samples: leave --show out")
 
-    table = experiment.run(output / flags.name, say)
-    print(f"wrote {table.path}, {len(table.rows)} rows")
-    if flags.show:
-        experiment.show(output / flags.name, say)
+    path = output / flags.name
+    with ownership.owned(path, experiment):
+        table = experiment.run(path, say)
+        print(f"wrote {table.path}, {len(table.rows)} rows")
+        if flags.show:
+            experiment.show(path, say)
 
 
 def make_folder(name):
