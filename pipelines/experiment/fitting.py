@@ -2,15 +2,17 @@
 
 import json
 import math
+import os
 import pathlib
 import time
 
 import keras
 
-from pipelines.errors import RunError
+from pipelines.errors import RunError, UserError
 from pipelines.experiment.table import write_whole
 
 SAVE_EVERY = 60.0  # seconds: more of them are lost where the process is killed
+_MARGIN = 4096  # bytes that HDF5 adds to an array at most, its groups among them
 
 
 def fit(model, make_batch, steps, path, stretch=50, seconds=None, until=None, say=None):
@@ -136,6 +138,9 @@ class _Progress(keras.callbacks.Callback):
         """Writes weights, optimizer and figures, in one file as they belong together."""
 
         def write(path):
+            # Where the disk is full, HDF5 kills the process instead of raising an error.
+            variables = (*self._model.variables, *self._model.optimizer.variables)
+            _check_room(path, sum(_MARGIN + 4 * math.prod(v.shape) for v in variables))
             self._model.save_weights(path)
             with _open(path, "a") as file:
                 file.attrs["history"] = json.dumps(self.history)
@@ -153,13 +158,32 @@ def restore(model, path):
 
     Returns:
         list of dict, as from `fit`.
+
+    Raises:
+        UserError: there is no such file, or it is torn or of another model.
     """
     file = _file_of(path)
-    with _open(file, "r") as content:
-        history = json.loads(content.attrs["history"])
     model.optimizer.build(model.trainable_variables)
-    model.load_weights(file)
+    try:
+        with _open(file, "r") as content:
+            history = json.loads(content.attrs["history"])
+        model.load_weights(file)
+    except (OSError, KeyError, ValueError, RuntimeError) as error:  # of h5py, JSON and Keras
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"{str(file)!r} is torn, or of another model ({reason}): remove it to train that model "
+            "again, or give another --output"
+        ) from error
     return history
+
+
+def _check_room(path, size):
+    """Raises an OSError where a file of so many bytes cannot be written."""
+    try:
+        with open(path, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _file_of(path):

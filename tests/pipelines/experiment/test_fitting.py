@@ -1,8 +1,11 @@
+import errno
+import os
+
 import keras
 import numpy as np
 import pytest
 
-from pipelines.errors import RunError
+from pipelines.errors import RunError, UserError
 from pipelines.experiment import fitting
 
 
@@ -95,3 +98,39 @@ def test_time_ends_it(tmp_path):
 def test_a_loss_that_is_no_number_ends_it(tmp_path):
     with pytest.raises(RunError, match="the loss is nan at step 3"):
         fit(make_model(rate=float("nan")), tmp_path, steps=300)
+
+
+@pytest.mark.parametrize("content", [b"", b"none", None])
+def test_weights_that_are_torn_are_named(tmp_path, content):
+    fit(make_model(), tmp_path)
+    file = tmp_path / "run.weights.h5"
+    file.write_bytes(file.read_bytes()[:-100] if content is None else content)
+    with pytest.raises(UserError, match=r"run\.weights\.h5' is torn"):
+        fit(make_model(), tmp_path)
+
+
+def test_weights_of_another_model_are_named(tmp_path):
+    fit(make_model(), tmp_path)
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(5)])
+    other.compile(keras.optimizers.Adam(0.1), loss="mse", metrics=["mae"])
+    with pytest.raises(UserError, match="of another model"):
+        fit(other, tmp_path)
+
+
+def test_a_full_disk_raises_an_error(tmp_path, monkeypatch):
+    """HDF5 would kill the process, so it is not asked to write."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(fitting.os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        fit(make_model(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_room_is_asked_for_at_least_what_is_written(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(fitting.os, "posix_fallocate", lambda *args: asked.append(args[-1]))
+    fit(make_model(), tmp_path)
+    assert asked[0] >= (tmp_path / "run.weights.h5").stat().st_size
