@@ -121,7 +121,7 @@ def write(tables, page):
         page: path of the Markdown file. Pictures are linked from where it lies.
 
     Raises:
-        UserError: a table that cannot be read, or none.
+        UserError: no table there, or one that is torn, or of an experiment that has not ended.
     """
     parts = [HEAD]
     for name in catalogue.NAMES:
@@ -130,10 +130,10 @@ def write(tables, page):
             path = tables / f"{name}{size}.csv"
             if not path.exists():
                 continue
-            rows, picture = table.read(path), path.with_suffix(".svg")
-            report.draw(rows, picture)
+            picture = path.with_suffix(".svg")
+            told = _told(report, path, picture)
             link = pathlib.PurePath(os.path.relpath(picture, page.parent)).as_posix()
-            sections.append(f"### {title}\n\n![{report.TITLE}]({link})\n\n{report.tell(rows)}\n")
+            sections.append(f"### {title}\n\n![{report.TITLE}]({link})\n\n{told}\n")
         if sections:
             parts.append(f"## {report.TITLE}\n\n{report.CLAIM}\n")
             parts += sections
@@ -145,6 +145,22 @@ def write(tables, page):
     parts.append(TAIL.lstrip("\n"))
     text = "\n".join(parts)
     write_whole(page, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _told(report, path, picture):
+    """What a report says of a table, whose picture it draws."""
+    rows = table.read(path)
+    try:
+        told = report.tell(rows)  # first: a table that is refused leaves its picture as it was
+        report.draw(rows, picture)
+    except UserError:
+        raise
+    except (LookupError, ValueError, TypeError, StopIteration) as error:
+        raise UserError(
+            f"{str(path)!r} is not the whole table of an experiment "
+            f"({type(error).__name__}: {error}): put there what a run that has ended wrote"
+        ) from error
+    return told
 
 
 def _report(name):

@@ -33,8 +33,14 @@ class Table:
         return bool(self.find(**values))
 
     def find(self, **values):
-        """The rows of these values: list of dict of str."""
+        """The rows of these values: list of dict of str.
+
+        Raises:
+            UserError: the table has none of these columns, so it is another one.
+        """
         wanted = {name: _text(value) for name, value in values.items()}
+        if self.rows and not any(wanted.keys() & row.keys() for row in self.rows):
+            raise _no_table(self.path)
         return [row for row in self.rows if wanted.items() <= row.items()]
 
     def add(self, rows):
@@ -64,8 +70,12 @@ def read(path):
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read the table {str(path)!r}: {error}") from error
     if any(None in row or None in row.values() for row in rows):
-        raise UserError(f"{str(path)!r} is no table of an experiment: move it away")
+        raise _no_table(path)
     return rows
+
+
+def _no_table(path):
+    return UserError(f"{str(path)!r} is no table of this experiment: move it away")
 
 
 def write_whole(path, write):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipelines.errors import UserError
 from pipelines.experiment import catalogue, page, table
 from tests.pipelines.experiment import npy_sets
 from tests.pipelines.experiment.test_copy_experiment import SMALL as COPY
@@ -25,6 +26,23 @@ def test_the_page_is_written_from_its_tables(repository, tmp_path):
     assert found and set(found) <= known
     for name in found:
         assert (docs / "experiments" / name).with_suffix(".svg").exists()
+
+
+@pytest.mark.parametrize("text", ["", "context,seed\n", "a,b\n1,2\n", "context,seed\n16,0\n"])
+def test_a_table_that_is_not_whole_is_named(tmp_path, text):
+    (tmp_path / "context_cpu.csv").write_text(text)
+    (tmp_path / "page.md").write_text("of before")
+    with pytest.raises(UserError, match=r"context_cpu\.csv' is not the whole table"):
+        page.write(tmp_path, tmp_path / "page.md")
+    assert (tmp_path / "page.md").read_text() == "of before"
+    assert not (tmp_path / "context_cpu.svg").exists()
+
+
+def test_a_folder_without_tables_leaves_the_page_as_it_was(tmp_path):
+    (tmp_path / "page.md").write_text("of before")
+    with pytest.raises(UserError, match="holds no table"):
+        page.write(tmp_path / "nowhere", tmp_path / "page.md")
+    assert (tmp_path / "page.md").read_text() == "of before"
 
 
 @pytest.mark.slow

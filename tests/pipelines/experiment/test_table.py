@@ -41,3 +41,9 @@ def test_what_is_no_table_is_named(tmp_path, text):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UserError, match=r"x\.csv"):
         Table(path)
+
+
+def test_a_table_of_something_else_is_named(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match=r"x\.csv' is no table of this experiment"):
+        Table(tmp_path / "x.csv").has(stage=8)
