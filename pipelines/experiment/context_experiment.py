@@ -6,6 +6,7 @@ import pathlib
 import gin
 from pipelines import flops
 from pipelines.checks import check_integer, check_integers
+from pipelines.errors import UserError
 from pipelines.experiment import devices
 from pipelines.experiment.experiment import Experiment
 from pipelines.experiment.table import Table
@@ -39,6 +40,8 @@ class ContextExperiment(Experiment):
         check_integer("ContextExperiment.num_latents", self.num_latents)
         check_integer("ContextExperiment.steps", self.steps)
         check_integers("ContextExperiment.contexts", self.contexts, least=self.num_latents)
+        if list(self.contexts) != sorted(self.contexts):
+            raise UserError(f"ContextExperiment.contexts must rise, got {self.contexts!r}")
         check_integers("ContextExperiment.seeds", self.seeds, least=0)
 
     def check(self):

@@ -9,7 +9,7 @@ import numpy as np
 
 import gin
 import keras_perceiver_ar as kpar
-from pipelines.checks import check_integer, check_number
+from pipelines.checks import check_integer, check_integers, check_number
 from pipelines.command_line import user_errors
 from pipelines.errors import UserError
 from pipelines.experiment import devices, fitting
@@ -75,10 +75,19 @@ class CopyExperiment(TrainsAModel):
             check_integer("the rows in CopyExperiment.stages", rows)
             check_number("a learning rate in CopyExperiment.stages", rate, above=True)
         check_number("CopyExperiment.seconds", self.seconds, above=True)
+        check_number("CopyExperiment.goal", self.goal, above=True)
+        check_integer("CopyExperiment.seed", self.seed, least=0, most=2**32 - 1)
         for name in ("steps", "stretch", "targets"):
             check_integer(f"CopyExperiment.{name}", getattr(self, name))
+        if self.positions != ():
+            check_integers("CopyExperiment.positions", self.positions, least=2 * SHORTEST)
         for length in self.positions:
             check_integer("an entry of CopyExperiment.positions", length, most=2 * halves[-1])
+            if length % 2:
+                raise UserError(
+                    "an entry of CopyExperiment.positions must be even, as a sequence is mirrored "
+                    f"in its middle, got {length}"
+                )
 
     def check(self):
         self._make_model(*self.stages[-1][::2])

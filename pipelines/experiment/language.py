@@ -55,6 +55,15 @@ class Language:
                 f"got {self.backbone!r}"
             )
         # Refuses a folder that is no such set, or lacks a split, before anything is trained.
+        if (
+            not isinstance(self.splits, (tuple, list))
+            or not self.splits
+            or len(set(self.splits)) < len(self.splits)
+        ):
+            raise UserError(
+                "Language.splits must be a tuple of different names, such as ('validation',), got "
+                f"{self.splits!r}"
+            )
         for split in ("train", *self.splits):
             self.rows.num_events(split)
 
