@@ -7,6 +7,7 @@ import pathlib
 import time
 
 import keras
+import numpy as np
 
 from pipelines.errors import RunError, UserError
 from pipelines.experiment.table import write_whole
@@ -144,6 +145,8 @@ class _Progress(keras.callbacks.Callback):
             self._model.save_weights(path)
             with _open(path, "a") as file:
                 file.attrs["history"] = json.dumps(self.history)
+                # Which Keras leaves out: dropout would begin anew.
+                file.attrs["draws"] = json.dumps([v.numpy().tolist() for v in _draws(self._model)])
 
         write_whole(self._weights, write)
         self._saved = time.monotonic()
@@ -167,6 +170,8 @@ def restore(model, path):
     try:
         with _open(file, "r") as content:
             history = json.loads(content.attrs["history"])
+            # Files of before there were any lack them.
+            draws = json.loads(content.attrs.get("draws", "[]"))
         model.load_weights(file)
     except (OSError, KeyError, ValueError, RuntimeError) as error:  # of h5py, JSON and Keras
         reason = str(error).strip().splitlines()[0]
@@ -174,7 +179,14 @@ def restore(model, path):
             f"{str(file)!r} is torn, or of another model ({reason}): remove it to train that model "
             "again, or give another --output"
         ) from error
+    for variable, value in zip(_draws(model), draws, strict=False):
+        variable.assign(np.asarray(value, variable.dtype))
     return history
+
+
+def _draws(model):
+    """The variables that say how far each layer has drawn at random."""
+    return [v for v in model.variables if v.name == "seed_generator_state"]
 
 
 def _check_room(path, size):

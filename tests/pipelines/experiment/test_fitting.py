@@ -13,9 +13,10 @@ class Killed(Exception):
     pass
 
 
-def make_model(loss="mse", rate=0.1):
+def make_model(loss="mse", rate=0.1, dropout=0.0):
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    layers = [keras.layers.Dropout(dropout, seed=1)] if dropout else []
+    model = keras.Sequential([keras.Input((3,)), *layers, keras.layers.Dense(2)])
     model.compile(keras.optimizers.Adam(rate), loss=loss, metrics=["mae"])
     return model
 
@@ -47,10 +48,10 @@ def test_a_run_is_fit_by_hand(tmp_path, steps, looks):
     assert [figures["step"] for figures in history] == looks
 
 
-@pytest.mark.parametrize("steps", [12, 10])
+@pytest.mark.parametrize(("steps", "dropout"), [(12, 0.0), (12, 0.5), (10, 0.5)])
 @pytest.mark.parametrize("after", [1, 2, 3])
-def test_it_goes_on_where_it_was_killed(tmp_path, monkeypatch, after, steps):
-    whole = make_model()
+def test_it_goes_on_where_it_was_killed(tmp_path, monkeypatch, after, steps, dropout):
+    whole = make_model(dropout=dropout)
     (tmp_path / "whole").mkdir()
     fit(whole, tmp_path / "whole", steps)
     monkeypatch.setattr(fitting, "SAVE_EVERY", -1.0)
@@ -62,8 +63,8 @@ def test_it_goes_on_where_it_was_killed(tmp_path, monkeypatch, after, steps):
             raise Killed
 
     with pytest.raises(Killed):
-        fit(make_model(), tmp_path, steps, say=die)
-    again, looks = make_model(), []
+        fit(make_model(dropout=dropout), tmp_path, steps, say=die)
+    again, looks = make_model(dropout=dropout), []
     history = fit(again, tmp_path, steps, say=lambda figures: looks.append(figures["step"]))
     assert looks == [3, 6, 9, steps][after:]
     for found, wanted in zip(state(again), state(whole), strict=True):
