@@ -4,6 +4,8 @@ import numbers
 
 from pipelines.errors import UserError
 
+MOST_SEED = 2**32 - 1  # that `keras.utils.set_random_seed` takes
+
 
 def check_integer(name, value, least=1, most=None, optional=False):
     """Refuses what is not an integer in a range.
@@ -26,13 +28,14 @@ def check_integer(name, value, least=1, most=None, optional=False):
         raise UserError(f"{name} must be an integer ≥ {least}{upper}, got {value!r}")
 
 
-def check_integers(name, values, least=1):
+def check_integers(name, values, least=1, most=None):
     """Refuses what is no tuple of different integers in a range.
 
     Args:
         name: str, as the person knows it.
         values: anything.
         least: int.
+        most: int or None.
 
     Raises:
         UserError: names the setting, what came and what would do.
@@ -40,7 +43,7 @@ def check_integers(name, values, least=1):
     if not isinstance(values, (tuple, list)) or not values or len(set(values)) < len(values):
         raise UserError(f"{name} must be a tuple of different integers, got {values!r}")
     for value in values:
-        check_integer(f"an entry of {name}", value, least=least)
+        check_integer(f"an entry of {name}", value, least=least, most=most)
 
 
 def check_flag(name, value):

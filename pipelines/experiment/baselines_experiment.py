@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 import gin
-from pipelines.checks import check_integer, check_integers, check_number
+from pipelines.checks import MOST_SEED, check_integer, check_integers, check_number
 from pipelines.errors import UserError
 from pipelines.experiment import baselines, devices
 from pipelines.experiment.experiment import Experiment
@@ -50,8 +50,13 @@ class BaselinesExperiment(Experiment):
     def __post_init__(self):
         for name in ("context", "num_latents", "segment", "memory", "segments", "targets"):
             check_integer(f"BaselinesExperiment.{name}", getattr(self, name))
+        if self.segment < 2:
+            raise UserError(
+                "BaselinesExperiment.segment must be ≥ 2, as the Transformer is measured with half "
+                f"of it before its targets, got {self.segment}"
+            )
         check_number("BaselinesExperiment.seconds", self.seconds, above=True)
-        check_integers("BaselinesExperiment.seeds", self.seeds, least=0)
+        check_integers("BaselinesExperiment.seeds", self.seeds, least=0, most=MOST_SEED)
         if self.num_latents > self.context:
             raise UserError(
                 f"BaselinesExperiment.num_latents is {self.num_latents} and the context "

@@ -5,7 +5,8 @@ import pathlib
 
 import gin
 from pipelines import flops
-from pipelines.checks import check_integer, check_integers
+from pipelines.checks import MOST_SEED, check_integer, check_integers
+from pipelines.data import row_checks
 from pipelines.errors import UserError
 from pipelines.experiment import devices
 from pipelines.experiment.experiment import Experiment
@@ -39,10 +40,12 @@ class ContextExperiment(Experiment):
     def __post_init__(self):
         check_integer("ContextExperiment.num_latents", self.num_latents)
         check_integer("ContextExperiment.steps", self.steps)
-        check_integers("ContextExperiment.contexts", self.contexts, least=self.num_latents)
+        check_integers(
+            "ContextExperiment.contexts", self.contexts, self.num_latents, row_checks.MOST
+        )
         if list(self.contexts) != sorted(self.contexts):
             raise UserError(f"ContextExperiment.contexts must rise, got {self.contexts!r}")
-        check_integers("ContextExperiment.seeds", self.seeds, least=0)
+        check_integers("ContextExperiment.seeds", self.seeds, least=0, most=MOST_SEED)
 
     def check(self):
         self.models.make_model(self.contexts[-1], self.num_latents, self.seeds[0])

@@ -5,7 +5,7 @@ import pathlib
 
 import gin
 from pipelines import flops
-from pipelines.checks import check_integer, check_integers
+from pipelines.checks import MOST_SEED, check_integer, check_integers
 from pipelines.experiment import devices
 from pipelines.experiment.experiment import TrainsAModel
 from pipelines.experiment.table import Table
@@ -39,7 +39,7 @@ class LatentsExperiment(TrainsAModel):
         check_integer("LatentsExperiment.context", self.context)
         check_integer("LatentsExperiment.num_latents", self.num_latents, most=self.context)
         check_integer("LatentsExperiment.steps", self.steps)
-        check_integer("LatentsExperiment.seed", self.seed, least=0)
+        check_integer("LatentsExperiment.seed", self.seed, least=0, most=MOST_SEED)
         check_integers("LatentsExperiment.evaluated", self.evaluated, least=1)
         for number in self.evaluated:
             check_integer("an entry of LatentsExperiment.evaluated", number, most=self.context)

@@ -9,7 +9,7 @@ import numpy as np
 import gin
 from keras_perceiver_ar.codecs import image_codec
 from keras_perceiver_ar.generation import DataMask
-from pipelines.checks import check_integer, check_integers
+from pipelines.checks import MOST_SEED, check_integer, check_integers
 from pipelines.errors import UserError
 from pipelines.experiment import devices, image_sets, sampling
 from pipelines.experiment.experiment import TrainsAModel
@@ -55,7 +55,7 @@ class OrdersExperiment(TrainsAModel):
     def __post_init__(self):
         for name in ("num_latents", "steps", "samples"):
             check_integer(f"OrdersExperiment.{name}", getattr(self, name))
-        check_integers("OrdersExperiment.seeds", self.seeds, least=0)
+        check_integers("OrdersExperiment.seeds", self.seeds, least=0, most=MOST_SEED)
         sampling.make_sampler(self.temperature, self.top_p)
         if (
             not isinstance(self.folders, dict)

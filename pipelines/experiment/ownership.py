@@ -113,12 +113,12 @@ def _settings():
     """dict of str: all that gin has set or left as it is for what it has made."""
     lines = gin.operative_config_str(max_line_length=10_000).splitlines()
     found = dict(line.split(" = ", 1) for line in lines if re.match(r"[\w./]+ = ", line))
-    folders = {found.get(name) for name in _FOLDERS}
-    folders |= {f"%{name}" for name in re.findall(r"%(\w+)", " ".join(filter(None, folders)))}
+    folders = {name: value for name, value in found.items() if name.split("/")[-1] in _FOLDERS}
+    macros = set(re.findall(r"%\w+", " ".join(folders.values())))
     return {
         name: value
         for name, value in found.items()
-        if name not in _FOLDERS and f"%{name}" not in folders
+        if name not in folders and f"%{name}" not in macros
     }
 
 

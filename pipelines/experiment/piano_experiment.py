@@ -7,7 +7,7 @@ import numpy as np
 
 import gin
 from keras_perceiver_ar.generation import SoundingNotesMask
-from pipelines.checks import check_integer, check_integers
+from pipelines.checks import MOST_SEED, check_integer, check_integers
 from pipelines.errors import UserError
 from pipelines.experiment import devices, performance_statistics, sampling
 from pipelines.experiment.experiment import TrainsAModel
@@ -65,7 +65,7 @@ class PianoExperiment(TrainsAModel):
         for name in ("context", "steps", "primers", "primer_events", "new_events", "samples"):
             check_integer(f"PianoExperiment.{name}", getattr(self, name))
         check_integer("PianoExperiment.num_latents", self.num_latents, most=self.context)
-        check_integers("PianoExperiment.seeds", self.seeds, least=0)
+        check_integers("PianoExperiment.seeds", self.seeds, least=0, most=MOST_SEED)
         sampling.make_sampler(self.temperature, self.top_p)
         if self.primer_events + self.new_events > self.context:
             raise UserError(

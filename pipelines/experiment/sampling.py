@@ -48,8 +48,12 @@ def kept(path, make):
     Args:
         path: path.
         make: function that gives the array.
+
+    Raises:
+        UserError: the file is torn.
     """
     if not path.exists():
         array = make()
         write_whole(path, lambda new: np.save(new, array))
-    return np.load(path)
+    with user_errors(ValueError, EOFError, hint=f" ({str(path)!r} is torn: remove it)"):
+        return np.load(path)

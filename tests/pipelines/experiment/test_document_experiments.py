@@ -145,6 +145,12 @@ def test_longer_contexts_get_fewer_steps_of_as_many_flops(books, tmp_path):
     [
         ("context", "DATA = '/nowhere'", "/nowhere"),
         ("context", "ContextExperiment.contexts = (4, 8)", "contexts must be an integer ≥ 8"),
+        (
+            "context",
+            "ContextExperiment.contexts = (8, 100000000000000000000)",
+            "contexts must be .* ≤ 2147483647",
+        ),
+        ("context", "ContextExperiment.seeds = (0, 4294967296)", "seeds must be .* ≤ 4294967295"),
         ("context", "ContextExperiment.contexts = 8", "contexts must be a tuple"),
         ("context", "ContextExperiment.seeds = (0, 0)", "seeds must be a tuple of different"),
         ("context", "ContextExperiment.contexts = (16, 8)", "contexts must rise"),
@@ -154,6 +160,7 @@ def test_longer_contexts_get_fewer_steps_of_as_many_flops(books, tmp_path):
         ("context", "Language.backbone = 3", "backbone must be a name without brackets"),
         ("context", "PerceiverARBackbone.width = 15", "width"),
         ("baselines", "BaselinesExperiment.context = 4", "num_latents is 8 and the context 4"),
+        ("baselines", "BaselinesExperiment.segment = 1", "segment must be ≥ 2"),
         ("baselines", "BaselinesExperiment.seconds = -1", "seconds must be a finite number > 0"),
         ("latents_books", "LatentsExperiment.evaluated = (32,)", "evaluated .*≤ 16, got 32"),
         ("latents_books", "LatentsExperiment.num_latents = 17", "num_latents .*≤ 16, got 17"),

@@ -1,6 +1,7 @@
 import json
 import pathlib
 
+import numpy as np
 import pytest
 
 import gin
@@ -123,3 +124,23 @@ def test_a_full_disk_is_told(tmp_path, data):
         ownership.owned(path, experiment),
     ):
         raise OSError(28, "No space left on device")
+
+
+def test_sets_of_several_orders_may_be_moved_too(tmp_path):
+    """Also those that are named in a scope of gin's."""
+    small = ("PerceiverARBackbone.width = 16", "PerceiverARBackbone.input_width = 16")
+    small += ("PositionEmbedding.width = 16", "OrdersExperiment.num_latents = 8")
+    (tmp_path / "output").mkdir()
+    path = tmp_path / "output" / "orders"
+    for place in ("here", "there"):
+        folder = tmp_path / place
+        folder.mkdir()
+        sets = {"RASTER": npy_sets.make_images(folder, "raster")}
+        sets["RGB"] = npy_sets.make_images(folder, "rgb", "rgb")
+        own = np.random.default_rng(1).permutation(npy_sets.VALUES)
+        sets["PERMUTED"] = npy_sets.make_images(folder, "permuted", own)
+        gin.clear_config()
+        bindings = [f"{name} = '{made}'" for name, made in sets.items()]
+        with ownership.owned(path, catalogue.make("orders", "cpu", [], [*bindings, *small])):
+            path.with_name("orders.csv").write_text("order,seed\nraster,0\n")
+    assert str(tmp_path) not in (tmp_path / "output" / "orders.settings.json").read_text()

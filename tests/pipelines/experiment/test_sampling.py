@@ -20,6 +20,16 @@ def test_what_is_drawn_is_drawn_once(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["x_samples.npy"]
 
 
+def test_a_torn_file_is_named(tmp_path):
+    path = tmp_path / "x_samples.npy"
+    sampling.kept(path, lambda: np.arange(6))
+    content = path.read_bytes()
+    for size in (0, 5, 140):
+        path.write_bytes(content[:size])
+        with pytest.raises(UserError, match=r"x_samples\.npy' is torn: remove it"):
+            sampling.kept(path, lambda: pytest.fail("drew again"))
+
+
 def test_a_draw_that_fails_leaves_nothing(tmp_path):
     def fail():
         raise UserError("no")
