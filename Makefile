@@ -67,7 +67,8 @@ test-slow: $(READY) ## run the slow tests: replicas, signals, README, docs (a qu
 
 test-long: $(READY) ## run what takes longest: several machines, kills, the demonstration, slow tests on JAX
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m long tests
-	@KERAS_BACKEND=jax $(PYTEST) -m slow tests/keras_perceiver_ar tests/golden
+	@KERAS_BACKEND=jax $(PYTEST) -m slow tests/keras_perceiver_ar tests/golden \
+	    tests/pipelines/experiment
 
 test-combinations: $(READY) ## run the model in every pair of its options, on both backends (an hour)
 	@for backend in tensorflow jax; do \
