@@ -8,6 +8,27 @@ from pipelines.errors import UserError
 # Okabe and Ito's, which colour-blind readers can tell apart; the markers tell it without colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "<", ">")
+# What has a name looks alike in every picture. No picture has names of two lines.
+_NAMES = (
+    ("perceiver_ar", "transformer", "transformer_xl"),
+    ("training", "validation", "test", "continued", "unprompted"),
+)
+_PLACES = {name: place for names in _NAMES for place, name in enumerate(names)}
+
+
+def style(name):
+    """How a model, a split or a source of samples is drawn, in whichever picture.
+
+    Args:
+        name: str, as tables have it: "perceiver_ar", "transformer" or "transformer_xl";
+            "training", "validation", "test", "continued" or "unprompted".
+
+    Returns:
+        dict of `color` and `marker`, arguments of matplotlib; a name that is not known has the
+        last ones.
+    """
+    place = _PLACES.get(name, -1)
+    return {"color": COLOURS[place], "marker": MARKERS[place]}
 
 
 def check_installed(what, otherwise=""):
@@ -40,6 +61,28 @@ def figure(width, height):
     made = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(made)
     return made
+
+
+def legend_below(figure, ncols=2):
+    """Explains what has a label, each once, below the panels, where it hides nothing.
+
+    Args:
+        figure: of matplotlib, with all in it.
+        ncols: int. Labels side by side.
+    """
+    handles = {}
+    for panel in figure.axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if handles:
+        figure.legend(
+            handles.values(),
+            handles,
+            loc="outside lower center",
+            ncols=ncols,
+            frameon=False,
+            fontsize="small",
+        )
 
 
 def content(figure, kind, dpi=120):

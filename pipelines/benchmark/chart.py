@@ -11,7 +11,6 @@ LABELS = {
     "transformer": "Transformer",
     "transformer_xl": "Transformer-XL",
 }
-_STYLES = dict(zip(LABELS, zip(figures.COLOURS, figures.MARKERS, strict=True), strict=False))
 # Sweep, label of its axis, column of what stays, and how that is called.
 _PANELS = (
     ("context", "context (inputs)", "layers", "{} blocks"),
@@ -55,8 +54,7 @@ def draw(folder):
             own = [row for row in rows if row["sweep"] == sweep]
             _draw_panel(panel, own, AXES[sweep], rate)
             panel.set(xlabel=size_label, ylabel=rate_label, title=title.format(own[0][fixed]))
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    figures.legend_below(figure, ncols=4)
     figure.suptitle(_title(rows))
     files = [pathlib.Path(folder) / f"sweep.{kind}" for kind in ("png", "svg")]
     for file in files:
@@ -68,31 +66,30 @@ def _draw_panel(panel, rows, size, rate):
     panel.set_xscale("log", base=2)
     panel.set_yscale("log")
     panel.grid(alpha=0.3)
-    for model, (colour, marker) in _STYLES.items():
+    for model, label in LABELS.items():
         own = [row for row in rows if row["model"] == model]
         done = sorted((row for row in own if row.get(rate)), key=lambda row: int(row[size]))
         if own:
             panel.plot(
                 [int(row[size]) for row in done],
                 [float(row[rate]) for row in done],
-                color=colour,
-                marker=marker,
-                label=LABELS[model],
+                **figures.style(model),
+                label=label,
             )
     full = [row for row in rows if row["oom"]]
     for row in full:
         # On the frame below: there is no rate to place it by.
-        place = list(_STYLES).index(row["model"])
+        place = list(LABELS).index(row["model"])
         panel.plot(
             int(row[size]),
             0.03 + 0.05 * place,
             marker="x",
-            color=_STYLES[row["model"]][0],
+            color=figures.style(row["model"])["color"],
             linestyle="none",
             transform=panel.get_xaxis_transform(),
         )
-    # Its legend, in a colour that is no model's.
-    panel.plot([], [], "x", color="grey", label="out of memory")
+    if full:  # its legend, in a colour that is no model's
+        panel.plot([], [], "x", color="grey", label="out of memory")
     sizes = sorted({int(row[size]) for row in rows})
     panel.set_xticks(sizes, [_short(number) for number in sizes], minor=False)
     panel.minorticks_off()
@@ -106,9 +103,25 @@ def _title(rows):
     first = next((row for row in rows if row.get("device")), None)
     if first is None:
         return "nothing could be measured"
+    latents = [int(row["latents"]) for row in rows if row.get("latents")]
+    model = [f"width {first['width']}"]
+    model += [f"{first['heads']} heads"] if first.get("heads") else []
+    model += [f"at most {max(latents):,} latents"] if latents else []
+    title = f"Train step, {', '.join(model)}, batch {first['batch']}, {first['dtype']}"
     return (
-        f"Train step, width {first['width']}, batch {first['batch']}, {first['dtype']}: "
-        f"{first['backend']} on {first['device']}"
+        f"{title}\n{first['backend']} on {first['device']}"
+        + (f", median of {first['runs']} runs" if first.get("runs") else "")
+        + ("; where a line has no point, nothing was measured" if _is_partial(rows) else "")
+    )
+
+
+def _is_partial(rows):
+    """Whether a model lacks a size that another one has, in whichever sweep."""
+    return any(
+        len({frozenset(row[size] for row in own if row["model"] == model) for model in models}) > 1
+        for sweep, size in AXES.items()
+        if (own := [row for row in rows if row["sweep"] == sweep])
+        if (models := {row["model"] for row in own})
     )
 
 

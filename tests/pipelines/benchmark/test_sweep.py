@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+import matplotlib
 import pytest
 
 from pipelines.benchmark import __main__ as benchmark
@@ -163,6 +164,23 @@ def test_the_chart_shows_rates_and_where_memory_ended(tmp_path):
     for label in ("Perceiver AR", "Transformer", "out of memory", "targets per second"):
         assert f"<!-- {label} -->" in text
     assert "<!-- Transformer-XL -->" not in text
+
+
+def test_the_chart_says_nothing_of_memory_where_it_sufficed(tmp_path):
+    rows = [
+        {"sweep": "context", **BASE, "model": model, "oom": False, "device": "a card"}
+        | {"context": size, "backend": "jax", "steps_per_second": 1, "targets_per_second": 2}
+        for model, sizes in (("perceiver_ar", (8, 16)), ("transformer", (8,)))
+        for size in sizes
+    ]
+    sweep.write_table(tmp_path / sweep.CSV_NAME, rows)
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        _, svg = chart.draw(tmp_path)
+    text = svg.read_text()
+    assert "Perceiver AR" in text and "out of memory" not in text
+    for part in ("width 16, at most 16 latents, batch 2, float32", "jax on a card"):
+        assert part in text
+    assert "where a line has no point, nothing was measured" in text
 
 
 def test_a_sweep_of_failures_alone_has_a_chart(tmp_path):
