@@ -2,6 +2,8 @@
 
 import math
 
+from pipelines.experiment import pictures
+
 BYTES = 1000  # of a document
 TARGETS = 1004
 
@@ -26,6 +28,16 @@ def documents(bits, split="test", **run):
         }
         for number, value in enumerate(bits)
     ]
+
+
+def figure_of(report, rows, monkeypatch):
+    """The figure of a report, laid out but not written."""
+    kept = []
+    monkeypatch.setattr(pictures, "save", lambda figure, path: kept.append(figure))
+    report.draw(rows, None)
+    (figure,) = kept
+    figure.draw_without_rendering()
+    return figure
 
 
 def text_of(report, rows, path):

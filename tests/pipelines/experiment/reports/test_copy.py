@@ -41,5 +41,27 @@ def test_it_says_that_none_was_copied():
 
 def test_the_picture_names_what_it_shows(tmp_path):
     text = tables.text_of(copy, rows({128: 10_000, 1024: 9_995}), tmp_path)
-    for wanted in ("positions", "1k", "a card"):
+    for wanted in (
+        "positions",
+        "1k",
+        "22.6 M parameters, a card",
+        "a curriculum of 2 lengths, 600 steps in all; 10,000 mirrored ids measured of each length",
+    ):
         assert wanted in text
+    assert "learned" in text and "not learned" not in text
+
+
+def test_a_length_that_was_not_learned_is_told_from_those_that_were(monkeypatch):
+    figure = tables.figure_of(copy, rows({128: 10_000, 512: 9_998, 1024: 9_000}), monkeypatch)
+    learned, other = figure.axes[1].lines
+    assert learned.get_xdata().tolist() == [128] and other.get_xdata().tolist() == [1024]
+    assert other.get_label() == "not learned when its training ended"
+
+
+def test_both_panels_have_the_same_lengths(monkeypatch):
+    figure = tables.figure_of(copy, rows({64: 9_000, 256: 100}, stages=(64,)), monkeypatch)
+    wrong, seconds = figure.axes
+    assert wrong.get_xlim() == seconds.get_xlim()
+    low, high = wrong.get_xlim()
+    assert 32 < low < 64 and 256 < high < 512
+    assert not wrong.get_legend() and len(figure.legends) == 1
