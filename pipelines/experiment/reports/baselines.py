@@ -1,8 +1,7 @@
 """Experiment c: beside a Transformer and a Transformer-XL."""
 
-from pipelines import figures
 from pipelines.experiment import pictures
-from pipelines.experiment.reports import plots, student
+from pipelines.experiment.reports import about, plots, student
 from pipelines.experiment.reports.per_document import bits_of_runs, unit_of
 
 TITLE = "Beside a Transformer and a Transformer-XL"
@@ -21,28 +20,30 @@ _EQUAL = {"time": "as long", "targets": "on as many targets"}
 def draw(rows, path):
     """Bits of each model, trained for the same time and on the same number of targets."""
     unit, split = unit_of(rows), _split(rows)
+    of_split = [row for row in rows if row["split"] == split]
     figure, panels = plots.new_figure(
-        f"Models of {_millions(rows)} M parameters on {split}, {rows[0]['device']}", panels=2
+        f"{TITLE}: models of {about.parameters(rows)} each, {about.device(rows)}\n"
+        f"{about.documents(of_split)}, {about.seeds(rows)}"
+        + ("; grey: each seed; bars: 95 % interval over seeds" if _seeds(rows) > 1 else ""),
+        panels=2,
     )
     for panel, (equal, how) in zip(panels, _EQUAL.items(), strict=True):
-        for number, model in enumerate(LABELS):
-            runs = bits_of_runs(rows, model=model, equal=equal, split=split)
-            if not runs:
+        names = []
+        for place, (model, label) in enumerate(LABELS.items()):
+            own = [row for row in of_split if (row["model"], row["equal"]) == (model, equal)]
+            names.append(label)
+            if not own:
                 continue
-            mean, half = student.mean_and_half(runs)
-            panel.errorbar(
-                [number],
-                [mean],
-                [half or 0],
-                color=figures.COLOURS[number],
-                marker=figures.MARKERS[number],
-                capsize=4,
-                linestyle="none",
+            runs = bits_of_runs(own)
+            plots.draw_mean(panel, place, runs, student.mean_interval(runs), model)
+            names[-1] += (
+                f"\n{about.number(own, 'inputs', 'input')}\n{about.number(own, 'steps', 'step')}"
+                f"\n{float(own[0]['training_targets']) / 1e6:.3g} M targets"
+                f"\n{_seconds(own):.0f} s"
             )
-            panel.plot([number] * len(runs), runs, "_", color="grey")
-        panel.set_xticks(range(len(LABELS)), LABELS.values())
+        panel.set_xticks(range(len(LABELS)), names)
         panel.set(
-            ylabel=f"bits per {unit} (mean, 95 % interval over seeds)",
+            ylabel=f"bits per {unit} (less is better)",
             title=f"trained {how}",
             xlim=(-0.5, len(LABELS) - 0.5),
         )
@@ -82,7 +83,6 @@ def tell(rows):
             own = [row for row in rows if (row["model"], row["equal"]) == (model, equal)]
             if not own:
                 continue
-            seconds, _ = student.mean_and_half([float(row["compiled_seconds"]) for row in own])
             runs = bits_of_runs(rows, model=model, equal=equal, split=split)
             first = own[0]
             lines.append(
@@ -94,11 +94,11 @@ def tell(rows):
                     first["rows"],
                     f"{int(first['steps']):,}",
                     f"{int(first['training_targets']) / 1e6:.1f}",
-                    f"{seconds:.0f}",
+                    f"{_seconds(own):.0f}",
                     plots.with_interval(*student.mean_and_half(runs)),
                 ]
             )
-    seeds = len({row["seed"] for row in rows})
+    seeds = _seeds(rows)
     text = ". ".join(part[0].upper() + part[1:] for part in parts)
     return (
         f"{text}. {f'Mean of {seeds} seeds, intervals over seeds' if seeds > 1 else 'One seed'}. "
@@ -113,6 +113,9 @@ def _split(rows):
     return "test" if "test" in splits else sorted(splits)[0]
 
 
-def _millions(rows):
-    sizes = sorted({int(row["params"]) / 1e6 for row in rows})
-    return f"{sizes[0]:.1f} to {sizes[-1]:.1f}"
+def _seeds(rows):
+    return len({row["seed"] for row in rows})
+
+
+def _seconds(rows):
+    return student.mean_and_half([float(row["compiled_seconds"]) for row in rows])[0]

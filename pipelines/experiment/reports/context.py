@@ -6,7 +6,7 @@ import numpy as np
 
 from pipelines import figures
 from pipelines.experiment import pictures
-from pipelines.experiment.reports import plots, student
+from pipelines.experiment.reports import about, plots, student
 from pipelines.experiment.reports.per_document import bits_of_runs, unit_of
 
 TITLE = "More context at equal compute"
@@ -18,26 +18,28 @@ CLAIM = (
 
 def draw(rows, path):
     """Bits by context, a line for each split."""
-    unit = unit_of(rows)
-    contexts = _contexts(rows)
-    first = rows[0]
+    unit, contexts = unit_of(rows), _contexts(rows)
     figure, (panel,) = plots.new_figure(
-        f"{first['latents']} latents over more and more context at equal FLOPs, {first['device']}"
+        f"{rows[0]['latents']} latents over more and more context at equal FLOPs\n"
+        f"{about.parameters(rows)}, {about.number(rows, 'steps', 'step')}, "
+        f"{about.training_flops(rows)} of training, {about.device(rows)}\n"
+        f"{about.documents(rows)}; {about.seeds(rows)}"
     )
     for number, split in enumerate(sorted({row["split"] for row in rows})):
         means, halves = np.transpose([_bits(rows, context, split) for context in contexts])
         panel.errorbar(
-            contexts,
+            # Beside one another, since intervals of several splits would cover each other.
+            np.array(contexts) * 1.03**number,
             means,
             [half or 0 for half in halves],
-            color=figures.COLOURS[number],
-            marker=figures.MARKERS[number],
             capsize=3,
-            label=f"{split}, mean of {_seeds(rows)} seeds, 95 % interval",
+            label=split
+            + ("" if _seeds(rows) == 1 else f", mean of {_seeds(rows)} seeds, 95 % interval"),
+            **figures.style(split),
         )
-    panel.set(xlabel="context (inputs)", ylabel=f"bits per {unit}")
+    panel.set(xlabel="context (inputs)", ylabel=f"bits per {unit} (less is better)")
     plots.sizes_on(panel.xaxis, contexts)
-    panel.legend(frameon=False)
+    figures.legend_below(figure, ncols=1)
     pictures.save(figure, path)
 
 
@@ -68,7 +70,8 @@ def tell(rows):
         "is Student's, over seeds. Each context has the FLOPs of the shortest one, so the longer "
         "ones take fewer steps."
     )
-    head = ["context", "steps", "PFLOPs", "s", *(f"bits per {unit}, {split}" for split in splits)]
+    scale, flops = _flops(rows)
+    head = ["context", "steps", flops, "s", *(f"bits per {unit}, {split}" for split in splits)]
     lines = []
     for context in contexts:
         own = [row for row in rows if int(row["context"]) == context]
@@ -77,7 +80,7 @@ def tell(rows):
             [
                 f"{context:,}",
                 f"{int(own[0]['steps']):,}",
-                f"{float(own[0]['flops']) / 1e15:.2f}",
+                f"{float(own[0]['flops']) / scale:.2f}",
                 f"{seconds:.0f}",
                 *(plots.with_interval(*_bits(rows, context, split)) for split in splits),
             ]
@@ -87,6 +90,10 @@ def tell(rows):
 
 def _contexts(rows):
     return sorted({int(row["context"]) for row in rows})
+
+
+def _flops(rows):
+    return about.flops_unit(max(float(row["flops"]) for row in rows))
 
 
 def _seeds(rows):

@@ -1,16 +1,19 @@
 """Experiment d: latents chosen at evaluation time."""
 
+import math
+
 import numpy as np
 
 from pipelines import figures
 from pipelines.experiment import pictures
-from pipelines.experiment.reports import plots
+from pipelines.experiment.reports import about, plots
 from pipelines.experiment.reports.per_document import bits, unit_of
 
 CLAIM = (
     "Compute can be chosen at evaluation time: with fewer or more latents than in training the "
     "paper's likelihoods get worse or better smoothly."
 )
+_LEAST_APART = 1 / 12  # between the labels of an axis, as a share of it
 
 
 def draw(rows, path):
@@ -18,32 +21,48 @@ def draw(rows, path):
     unit, first = unit_of(rows), rows[0]
     figure, panels = plots.new_figure(
         f"Trained with {first['trained_latents']} latents over {int(first['context']):,} inputs, "
-        f"measured with others, {first['device']}",
+        f"measured with others\n{about.parameters(rows)}, {about.number(rows, 'steps', 'step')}, "
+        f"{about.device(rows)}; {about.documents(rows)}",
         panels=2,
     )
     for number, split in enumerate(_splits(rows)):
-        curve = [
-            (size, value, *(interval or (value, value)), cost)
-            for size, value, interval, cost in _curve(rows, split)
-        ]
-        sizes, values, low, high, costs = np.transpose(curve)
-        error = [values - low, high - values]
-        style = {"color": figures.COLOURS[number], "marker": figures.MARKERS[number]}
+        sizes, values, intervals, costs = zip(*_curve(rows, split), strict=True)
+        documents = _documents(rows, split)
+        ends = np.array([interval or (np.nan, np.nan) for interval in intervals])
+        has_interval = np.isfinite(ends).any()
         panels[0].errorbar(
-            sizes, values, error, capsize=3, label=f"{split}, 95 % interval over documents", **style
+            # Beside one another, since intervals of several splits would cover each other.
+            np.array(sizes) * 1.06**number,
+            values,
+            np.abs(ends - np.array(values)[:, None]).T if has_interval else None,
+            capsize=3,
+            label=split + f", 95 % interval over {documents} documents" * bool(has_interval),
+            **figures.style(split),
         )
-        panels[1].plot(costs / 1e6, values, label=split, **style)
-    plots.sizes_on(panels[0].xaxis, [size for size, *_ in _curve(rows, _splits(rows)[0])])
+        panels[1].plot(np.array(costs) / 1e6, values, **figures.style(split))
+        for size, value, cost in zip(sizes, values, costs, strict=True):
+            panels[1].annotate(
+                f"{size:,}",
+                (cost / 1e6, value),
+                xytext=(5, 4),
+                textcoords="offset points",
+                fontsize="x-small",
+            )
+    sizes, _, _, costs = zip(*_curve(rows, _splits(rows)[0]), strict=True)
+    plots.sizes_on(panels[0].xaxis, sizes)
     panels[0].axvline(
         int(first["trained_latents"]), color="grey", linestyle="--", label="as in training"
     )
-    panels[0].set(xlabel="latents when measured", ylabel=f"bits per {unit}")
-    panels[1].set(xlabel="MFLOPs for each target (forward pass)", ylabel=f"bits per {unit}")
-    costs = [cost / 1e6 for _, _, _, cost in _curve(rows, _splits(rows)[0])]
-    panels[1].set_xscale("log")
-    panels[1].set_xticks(costs, [f"{cost:.3g}" for cost in costs], rotation=45)
+    panels[0].set(xlabel="latents when measured", ylabel=f"bits per {unit} (less is better)")
+    panels[1].set(
+        xlabel="MFLOPs for each target (forward pass); beside a point: latents",
+        ylabel=f"bits per {unit}",
+        xscale="log",
+    )
+    ticks = _apart([cost / 1e6 for cost in costs])
+    panels[1].set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
     panels[1].xaxis.set_ticks([], minor=True)
-    panels[0].legend(frameon=False, fontsize="small")
+    figures.legend_below(figure)
     pictures.save(figure, path)
 
 
@@ -78,11 +97,32 @@ def tell(rows):
                 text += f" ({interval[0]:.3f} … {interval[1]:.3f})"
             lines[-1].append(text)
     start = "; ".join(parts)
+    several = [
+        f"{_documents(rows, split)} documents of {split}"
+        for split in _splits(rows)
+        if any(interval for _, _, interval, _ in curves[split])
+    ]
+    over = f" Intervals are over {' and over '.join(several)}." if several else ""
     return (
         f"{start[0].upper()}{start[1:]}. As many targets are scored in a row as there are latents, "
         "so that fewer of them cost more for each target where the context is long, and see more "
-        f"of what is before. Intervals are over documents.\n\n{plots.table(head, lines)}"
+        f"of what is before.{over}\n\n{plots.table(head, lines)}"
     )
+
+
+def _apart(numbers):
+    """Of numbers on a logarithmic axis, ascending, those whose labels do not overlap."""
+    numbers = sorted(numbers)
+    least = math.log(numbers[-1] / numbers[0]) * _LEAST_APART
+    kept = numbers[-1:]  # the highest stands alone as a rule: lower ones crowd
+    for number in reversed(numbers[:-1]):
+        if math.log(kept[-1] / number) >= least:
+            kept.append(number)
+    return kept[::-1]
+
+
+def _documents(rows, split):
+    return len({row["document"] for row in rows if row["split"] == split})
 
 
 def _splits(rows):

@@ -66,5 +66,23 @@ def test_a_table_that_is_not_whole_is_told(tmp_path):
 
 def test_the_picture_names_what_it_shows(tmp_path):
     text = tables.text_of(baselines, rows({"time": TIME, "targets": TARGETS}), tmp_path)
-    for wanted in ("trained as long", "on as many targets", "bits per byte", "Perceiver AR", "cpu"):
+    for wanted in (
+        baselines.TITLE,
+        "models of 0.480 M parameters each, cpu",
+        "2 documents of test, 3 seeds; grey: each seed; bars: 95 % interval over seeds",
+        "trained as long",
+        "on as many targets",
+        "bits per byte",
+        "Perceiver AR",
+        "512 inputs",
+        "100 steps",
+        "0.2 M targets",
+        "12 s",
+    ):
         assert wanted in text
+
+
+def test_of_one_seed_the_picture_promises_no_interval(tmp_path):
+    table = rows({"time": TIME, "targets": TARGETS}, seeds=1)
+    text = tables.text_of(baselines, table, tmp_path)
+    assert "1 seed" in text and "interval" not in text and "grey" not in text

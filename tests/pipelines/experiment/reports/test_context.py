@@ -4,7 +4,7 @@ from pipelines.experiment.reports import context
 from tests.pipelines.experiment.reports import tables
 
 
-def rows(costs, seeds=3, spread=0.0):
+def rows(costs, seeds=3, spread=0.0, flops=2e15):
     """A table of contexts that cost so many bits per byte; the spread differs with the seed."""
     return [
         row
@@ -16,8 +16,9 @@ def rows(costs, seeds=3, spread=0.0):
             seed=seed,
             latents=64,
             steps=600 // (number + 1),
-            flops=2e15,
+            flops=flops,
             seconds=30.0,
+            params=480_131,
             device="cpu",
         )
     ]
@@ -48,6 +49,26 @@ def test_of_one_seed_it_says_nothing():
 
 def test_the_picture_names_what_it_shows(tmp_path):
     text = tables.text_of(context, rows({64: 2.8, 1024: 2.7}), tmp_path)
-    for wanted in ("64 latents", "equal FLOPs", "context (inputs)", "bits per byte", "1k", "cpu"):
+    for wanted in (
+        "64 latents",
+        "equal FLOPs",
+        "0.480 M parameters, 300 to 600 steps, 2.00 PFLOPs of training, cpu",
+        "2 documents of test; 3 seeds",
+        "context (inputs)",
+        "bits per byte",
+        "1k",
+        "mean of 3 seeds, 95 % interval",
+    ):
         assert wanted in text
-    assert "mean of 3 seeds, 95 % interval" in text
+
+
+def test_of_one_seed_the_picture_promises_no_interval(tmp_path):
+    text = tables.text_of(context, rows({64: 2.8, 1024: 2.7}, seeds=1), tmp_path)
+    assert "1 seed" in text and "interval" not in text
+
+
+def test_few_flops_have_a_unit_of_their_own():
+    assert "| 64 | 600 | 141.13 |" in (
+        told := context.tell(rows({64: 2.8, 128: 2.7}, flops=141.13e9))
+    )
+    assert "| GFLOPs |" in told

@@ -1,3 +1,5 @@
+import itertools
+
 from pipelines.experiment.reports import latents, latents_books
 from tests.pipelines.experiment.reports import tables
 
@@ -12,6 +14,8 @@ def rows(costs, documents=2):
             latents=number,
             trained_latents=64,
             context=512,
+            steps=1500,
+            params=480_131,
             flops_per_target=1e6 * (1 + 512 / number),
             device="cpu",
         )
@@ -24,6 +28,7 @@ def test_the_paragraph_has_the_figures_of_the_table():
     assert "the 64 of training take 2.700, 8 take 2.900, 512 2.600" in told
     assert "do not help" not in told
     assert "| 8 | 65.00 | 2.900 (" in told
+    assert told.split("\n")[0].endswith("Intervals are over 2 documents of test.")
 
 
 def test_it_says_where_more_latents_do_not_help():
@@ -35,7 +40,9 @@ def test_it_says_where_more_latents_do_not_help():
 def test_one_document_has_no_interval(tmp_path):
     told = latents.tell(rows({8: 2.9, 64: 2.7}, documents=1))
     assert "| 8 | 65.00 | 2.800 |" in told
-    latents.draw(rows({8: 2.9, 64: 2.7}, documents=1), tmp_path / "picture.png")
+    text = tables.text_of(latents, rows({8: 2.9, 64: 2.7}, documents=1), tmp_path)
+    assert "1 document of test" in text
+    assert "nterval" not in text and "nterval" not in told
 
 
 def test_the_picture_names_what_it_shows(tmp_path):
@@ -46,6 +53,16 @@ def test_the_picture_names_what_it_shows(tmp_path):
         "bits per byte",
         "MFLOPs for each target",
         "as in training",
-        "95 % interval over documents",
+        "0.480 M parameters, 1,500 steps, cpu; 2 documents of test",
+        "test, 95 % interval over 2 documents",
     ):
         assert wanted in text
+
+
+def test_labels_of_costs_do_not_overlap(monkeypatch):
+    costs = dict.fromkeys((8, 16, 32, 64, 128, 256, 512), 2.9)
+    figure = tables.figure_of(latents_books, rows(costs), monkeypatch)
+    boxes = [label.get_window_extent() for label in figure.axes[1].get_xticklabels()]
+    assert len(boxes) > 3
+    for left, right in itertools.pairwise(boxes):
+        assert left.x1 < right.x0
