@@ -1,12 +1,13 @@
 """Report of experiment e: the same images, generated in different orders."""
 
 import collections
+import math
 
 import numpy as np
 
 from pipelines import figures
 from pipelines.experiment import pictures
-from pipelines.experiment.reports import student
+from pipelines.experiment.reports import about, plots, student
 
 TITLE = "The order in which an image is generated"
 CLAIM = (
@@ -29,31 +30,35 @@ def draw(rows, path):
         path: path of a .svg or .png file.
     """
     kinds = _by_positions(rows)
-    figure = pictures.figure(9, 4.2)
-    panels = figure.subplots(1, 2)
-    for number, (positions, of_kind) in enumerate(kinds.items()):
-        found = _by_order(of_kind)
-        first = next(iter(found))
-        bits = {order: _bits(of_order) for order, of_order in found.items()}
-        behind = {order: own - bits[first] for order, own in bits.items() if order != first}
-        place = 0.2 * number - 0.1 * (len(kinds) - 1)
-        _draw_panel(panels[0], bits, number, place, _LABELS[positions])
-        _draw_panel(panels[1], behind, number, place, _LABELS[positions])
-    panels[0].set(xlabel="order of the values", ylabel="bits per dimension (less is better)")
-    panels[1].axhline(0, color="black", linewidth=0.8)
-    panels[1].set(xlabel="order of the values", ylabel=f"bits per dimension more than {first}")
-    panels[0].legend(frameon=False, fontsize="small")
-    count = len(next(iter(bits.values())))
-    figure.suptitle(
-        f"{TITLE}: {_split(rows)} images, {int(rows[0]['steps']):,} steps\n"
+    first_row = rows[0]
+    found = next(iter(_by_order(rows).values()))
+    count, images, _ = found.shape
+    figure, panels = plots.new_figure(
+        f"{TITLE}: {about.count(images, f'{_split(rows)} image')}"
+        f"{_size(first_row)}\n"
+        f"{about.number(rows, 'steps', 'step')}, {about.parameters(rows)}, "
+        f"{first_row['latents']} latents, context {int(first_row['context']):,}, "
+        f"{about.device(rows)}\n"
         + (
             f"grey: each of {count} seeds; coloured: their mean, bars its 95 % interval (Student's "
             "t over seeds)"
             if count > 1
             else "one seed"
         ),
-        fontsize=10,
+        panels=2,
     )
+    for number, (positions, of_kind) in enumerate(kinds.items()):
+        found = _by_order(of_kind)
+        first = next(iter(found))
+        bits = {order: _bits(of_order) for order, of_order in found.items()}
+        behind = {order: own - bits[first] for order, own in bits.items() if order != first}
+        shift = 0.4 * number - 0.2 * (len(kinds) - 1)
+        _draw_panel(panels[0], bits, number, shift, _LABELS[positions])
+        _draw_panel(panels[1], behind, number, shift, _LABELS[positions])
+    panels[0].set(xlabel="order of the values", ylabel="bits per dimension (less is better)")
+    panels[1].axhline(0, color="black", linewidth=0.8)
+    panels[1].set(xlabel="order of the values", ylabel=f"bits per dimension more than {first}")
+    figures.legend_below(figure)
     pictures.save(figure, path)
 
 
@@ -149,19 +154,15 @@ def _interval_over_images(one, other):
 
 
 def _draw_panel(panel, bits, number, shift, label):
+    look = {"color": figures.COLOURS[number], "marker": figures.MARKERS[number]}
     for place, values in enumerate(bits.values()):
-        place += shift
-        panel.plot([place - 0.06] * len(values), values, "o", color="grey", markersize=3)
-        mean, low, high = student.mean_interval(values)
-        panel.errorbar(
-            place,
-            mean,
-            None if low is None else [[mean - low], [high - mean]],
-            fmt=figures.MARKERS[number],
-            color=figures.COLOURS[number],
-            capsize=4,
-            label=label if place < 0.5 else None,
-        )
+        interval = student.mean_interval(values)
+        plots.draw_mean(panel, place + shift, values, interval, look=look, label=label)
     panel.set_xticks(range(len(bits)), list(bits))
     panel.set_xlim(-0.5, len(bits) - 0.5)
-    panel.grid(alpha=0.3, axis="y")
+
+
+def _size(row):
+    """The size of images of which the context is all values, three of a pixel."""
+    size = math.isqrt(int(row["context"]) // 3)
+    return f" of {size} × {size} pixels" if 3 * size**2 == int(row["context"]) else ""

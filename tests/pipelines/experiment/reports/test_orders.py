@@ -18,7 +18,11 @@ def rows(costs, seeds=3, images=20, noise=0.001, **positions):
             "order": order,
             **positions,
             "seed": str(seed),
+            "latents": "96",
+            "context": "768",
             "steps": "400",
+            "params": "485379",
+            "device": "cpu",
             "split": "validation",
             "document": str(number),
             "nats": str((cost + of_image[number] + draw.normal(0, noise)) * TARGETS * np.log(2)),
@@ -82,7 +86,13 @@ def test_a_table_that_is_not_whole_is_told_of_the_seeds_that_all_orders_have():
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_the_figure_names_what_it_shows(tmp_path, seeds):
     text = tables.text_of(orders, rows({"raster": 6.0, "rgb": 6.3}, seeds=seeds), tmp_path)
-    for wanted in (orders.TITLE, "bits per dimension", "raster", "rgb"):
+    for wanted in (
+        f"{orders.TITLE}: 20 validation images of 16 × 16 pixels",
+        "400 steps, 0.485 M parameters, 96 latents, context 768, cpu",
+        "bits per dimension",
+        "raster",
+        "rgb",
+    ):
         assert wanted in text
     assert "told where its inputs are" in text and "the next value" not in text
     assert ("each of 3 seeds" in text and "95 % interval" in text) == (seeds > 1)
@@ -94,3 +104,11 @@ def test_the_figure_tells_apart_what_the_models_were_told(tmp_path):
     both += rows({"raster": 6.0, "rgb": 6.1}, positions="target")
     text = tables.text_of(orders, both, tmp_path)
     assert "told where its inputs are" in text and "told where the next value goes too" in text
+
+
+def test_seeds_that_are_nearly_equal_are_all_seen(monkeypatch):
+    table = rows({"raster": 6.0, "rgb": 6.3}, noise=0)
+    figure = tables.figure_of(orders, table, monkeypatch)
+    dots = [line for line in figure.axes[1].lines if line.get_color() == "grey"]
+    (places,) = [line.get_xdata() for line in dots]
+    assert len(set(places)) == 3
