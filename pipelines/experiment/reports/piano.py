@@ -1,6 +1,7 @@
 """Report of experiment f: piano performances, played and drawn."""
 
 import collections
+import textwrap
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from keras_perceiver_ar.codecs import event_ids, performance_codec
 from pipelines import figures
 from pipelines.experiment import pictures
 from pipelines.experiment.performance_statistics import PITCH_CLASSES, QUANTILES
-from pipelines.experiment.reports import student
+from pipelines.experiment.reports import about, plots, student
 
 TITLE = "Piano performances"
 CLAIM = (
@@ -22,7 +23,6 @@ _NAMES = {
     "continued": "drawn, after a primer",
     "unprompted": "drawn, from nothing",
 }
-_STYLES = dict(zip(_NAMES, zip(figures.COLOURS, figures.MARKERS, strict=True), strict=False))
 _PAPER = 1.82  # nats per event, MAESTRO v1
 _EVENTS = performance_codec.VOCAB_SIZE - event_ids.NUM_RESERVED
 # Column of the table, what it is, digits.
@@ -31,8 +31,16 @@ _STATISTICS = (
     ("velocity", "mean velocity (0 – 127)", 1),
     ("polyphony", "notes that sound at once", 2),
     ("onset_gap_50", "median time between onsets (s)", 3),
-    ("pitch_class_distance", "pitch classes' distance from training", 2),
+    ("pitch_class_distance", "distance of pitch classes from training's (0 – 1)", 2),
 )
+# What a label leaves open.
+_DEFINITIONS = {
+    "notes_per_second": "from the first onset to the last offset",
+    "velocity": "how hard keys are struck",
+    "polyphony": "on average while one does",
+    "onset_gap_50": "a chord at once is one onset",
+    "pitch_class_distance": "half the sum of |share − share in training| of 12 classes",
+}
 
 
 def draw(rows, path):
@@ -42,21 +50,21 @@ def draw(rows, path):
         rows: list of dict of str, the table's.
         path: path of a .svg or .png file.
     """
-    figure = pictures.figure(13, 10)
+    figure = pictures.figure(13, 11)
     panels = figure.subplots(3, 3)
     _draw_likelihood(panels[0, 0], rows)
     found = _by_source(rows)
     for panel, (column, label, _) in zip(panels.flat[1:], _STATISTICS, strict=False):
         for place, source in enumerate(found):
-            _draw_mean(panel, place, found[source], column, _STYLES[source])
+            _draw_mean(panel, place, found[source], column, source)
         names = [_NAMES[source].replace(", ", "\n").replace(" (", "\n(") for source in found]
         panel.set_xticks(range(len(found)), names, fontsize=8)
-        panel.set(ylabel=label, xlim=(-0.5, len(found) - 0.5))
+        panel.set(ylabel=textwrap.fill(label, 32), xlim=(-0.5, len(found) - 0.5))
+        panel.set_title(_DEFINITIONS[column], fontsize=8)
         panel.set_ylim(bottom=0)  # as all of them are
     gaps, classes = panels[2, 0], panels[2, 1]
     for source, of_source in found.items():
-        colour, marker = _STYLES[source]
-        look = {"color": colour, "marker": marker, "label": _NAMES[source]}
+        look = {**figures.style(source), "label": _NAMES[source]}
         means = [_values(of_source, f"onset_gap_{q}").mean() for q in QUANTILES]
         gaps.plot(means, QUANTILES, **look)
         shares = [
@@ -64,20 +72,32 @@ def draw(rows, path):
             for number in range(len(PITCH_CLASSES))
         ]
         classes.plot(range(len(shares)), shares, **look)
-    gaps.set(xscale="log", xlabel="time between onsets (s)", ylabel="of the times, less (%)")
+    gaps.set(xscale="log", xlabel="time between onsets (s)", ylabel="times that are shorter (%)")
     classes.set_xticks(range(len(PITCH_CLASSES)), PITCH_CLASSES)
     classes.set(xlabel="pitch class", ylabel="share of the notes", ylim=(0, None))
+    for panel in (gaps, classes):
+        panel.set_title("mean over performances", fontsize=8)
     panels[2, 2].axis("off")
     panels[2, 2].legend(*classes.get_legend_handles_labels(), loc="center", frameon=False)
     for panel in panels.flat[:8]:
         panel.grid(alpha=0.3)
-    figure.suptitle(
-        f"{TITLE}: statistics of stretches of as many events, behind a primer or not\n"
-        "grey: each performance; coloured: the mean, bars its 95 % interval (Student's t over "
-        "performances; samples of one primer count as one). Below: means",
-        fontsize=10,
-    )
+    figure.suptitle(_heading(rows), fontsize=10)
     pictures.save(figure, path)
+
+
+def _heading(rows):
+    measured = [row for row in rows if row["part"] == "likelihood"]
+    first = measured[0]
+    return (
+        f"{TITLE} as MIDI events, played and drawn by Perceiver AR: {about.parameters(measured)}, "
+        f"{about.number(measured, 'steps', 'step')}, context {int(first['context']):,} events, "
+        f"{first['latents']} latents, {about.device(measured)}\n"
+        f"Likelihood of {about.documents(measured, 'performance')} ({about.seeds(measured)}). "
+        "Statistics of equally many events of each performance: those behind a primer's place,\n"
+        "or from the beginning where it was drawn from nothing. Grey: each performance; coloured: "
+        "the mean, bars its 95 % interval\n"
+        "(Student's t over performances; samples of one primer count as one)"
+    )
 
 
 def tell(rows):
@@ -183,21 +203,21 @@ def _of_groups(rows, column):
 
 def _draw_likelihood(panel, rows):
     found = _likelihood(rows)
-    for place, (nats, low, high, _) in enumerate(found.values()):
+    for place, (split, (nats, low, high, _)) in enumerate(found.items()):
         error = None if low is None else [[nats - low], [high - nats]]
-        panel.errorbar(place, nats, error, fmt="s", color="black", capsize=4)
+        panel.errorbar(place, nats, error, capsize=4, **figures.style(split))
         panel.annotate(f"{nats:.2f}", (place, nats), xytext=(8, -3), textcoords="offset points")
-    panel.set_xticks(range(len(found)), list(found))
+    names = [
+        f"{split}\n({about.count(count, 'performance')})"
+        for split, (_, _, _, count) in found.items()
+    ]
+    panel.set_xticks(range(len(found)), names, fontsize=8)
     panel.set(ylabel="nats per event (less is better)", xlim=(-0.5, len(found) - 0.5))
-    panel.set_title("likelihood; bars: 95 % over performances", fontsize=9)
+    panel.set_title("likelihood; bars: 95 % interval over performances", fontsize=8)
 
 
-def _draw_mean(panel, place, rows, column, style):
-    colour, marker = style
-    values = _values(rows, column)
-    panel.plot([place - 0.15] * len(values), values, ".", color="grey", alpha=0.5)
+def _draw_mean(panel, place, rows, column, source):
     groups = _of_groups(rows, column)
     if groups.size:
-        mean, low, high = student.mean_interval(groups)
-        error = None if low is None else [[mean - low], [high - mean]]
-        panel.errorbar(place, mean, error, fmt=marker, color=colour, capsize=4)
+        interval = student.mean_interval(groups)
+        plots.draw_mean(panel, place, _values(rows, column), interval, source)
