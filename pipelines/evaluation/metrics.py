@@ -77,6 +77,22 @@ def interval(sums, task, split, is_part=False):
     return {"ci95": ends, "ci95_of": name, "documents": int((each["labels"] > 0).sum())}
 
 
+def cut_at(name, ends):
+    """Where `interval` cut an interval, since no figure lies beyond.
+
+    Args:
+        name: str, of a metric.
+        ends: pair of float, low and high.
+
+    Returns:
+        list of float, the bounds at which it was cut. An interval of no width was not: there all
+        documents agree.
+    """
+    low, high = ends
+    bounds = ((low, _LEAST.get(name, 0.0)), (high, _MOST.get(name, math.inf)))
+    return [bound for end, bound in bounds if end == bound and low < high and bound < math.inf]
+
+
 def left_out(task):
     """Names of the task's metrics that there are not for a part of a split."""
     counted = ("words",) if task.is_text else ("words", "bytes")

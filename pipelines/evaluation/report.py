@@ -6,6 +6,7 @@ import rich.console
 import rich.table
 
 from pipelines.atomic_files import write_text
+from pipelines.evaluation.metrics import cut_at
 from pipelines.training.step_log import finite
 
 # What a figure counts, for a reader of the table.
@@ -35,8 +36,8 @@ _PLACES = {
 # How a column is headed.
 _SHORT = {
     "num_latents": "latents",
-    "flops_per_target": "FLOPs/target",
-    "targets_per_second": "targets/s",
+    "flops_per_target": "FLOPs per target",
+    "targets_per_second": "targets per s",
 }
 _AXES = ("step", "num_latents", "context", "stride")
 
@@ -72,8 +73,10 @@ def print_one(result):
             continue
         unit = UNITS.get(name, "")
         if name == "ci95":
-            unit = f"95 % interval of {result['ci95_of']} over documents"
-        table.add_row(name, _text(value), unit)
+            unit = f"95 % interval of {result['ci95_of']} over {documents_text([result])}"
+            unit += cut_text([result])
+        text = _rate_text(value) if name == "targets_per_second" else _text(value)
+        table.add_row(name, text, unit)
     console = rich.console.Console()
     console.print(table)
     for name, place in _PLACES.items():
@@ -95,16 +98,29 @@ def print_several(results):
     columns = [*axes, results[0]["ci95_of"], "ci95", "flops_per_target", "targets_per_second"]
     if len({result["targets"] for result in results}) > 1:
         columns.insert(len(axes), "targets")
-    fixed = [axis_text(name, value) for name, value in fixed.items()]
-    title = ", ".join([results[0]["split"], targets_text(results), *fixed])
-    headings = [
-        rich.table.Column(_SHORT.get(name, name), justify="right", overflow="fold")
-        for name in columns
-    ]
-    table = rich.table.Table(*headings, title=title)
-    for result in results:
-        table.add_row(*(short_text(result[name]) for name in columns))
+    rows = [[_cell(result, name) for name in columns] for result in results]
+    title = ", ".join([*what_text(results), *(axis_text(*each) for each in fixed.items())])
+    table = rich.table.Table(title=title)
+    for name, *cells in zip(columns, *rows, strict=True):
+        heading = _heading(name, results)
+        # Folded only between words, and the interval before anything else.
+        words = (heading if name == "ci95" else " ".join([*cells, heading])).split(" ")
+        table.add_column(heading, justify="right", min_width=max(map(len, words)))
+    for row in rows:
+        table.add_row(*row)
     rich.console.Console().print(table)
+
+
+def _heading(name, results):
+    if name == "ci95" and results[0]["documents"] is not None:
+        return f"ci95 over {documents_text(results)}"
+    return _SHORT.get(name, name.replace("_", " "))
+
+
+def _cell(result, name):
+    if name == "targets_per_second":
+        return _rate_text(result[name])
+    return short_text(result[name]) + (cut_text([result]) if name == "ci95" else "")
 
 
 def line_of(result):
@@ -141,10 +157,64 @@ def range_text(bucket):
     return f"{begin:,}" if end == begin + 1 else f"{begin:,} – {end - 1:,}"
 
 
+def what_text(results):
+    """What results are of, as parts of a title.
+
+    Returns:
+        list of str: the split, the part of it if it is one, and how many targets. Of a part of a
+        split each result may be of other targets.
+    """
+    first = results[0]
+    what = [first["split"]]
+    if "batches" in first:
+        batches, of_split = (
+            _range([result[name] for result in results if name in result])
+            for name in ("batches", "batches_of_split")
+        )
+        what.append(f"first {batches} of {of_split} batches")
+    what.append(targets_text(results))
+    if have_other_targets(results):
+        what.append("only figures of equally many can be compared")
+    return what
+
+
 def targets_text(results):
-    """How many targets results are of: of a part of a split, each may be of other ones."""
-    least, most = (bound(result["targets"] for result in results) for bound in (min, max))
-    return f"{least:,} targets" if least == most else f"{least:,} to {most:,} targets"
+    """How many targets results are of, such as "504 to 2,008 targets"."""
+    return f"{_range([result['targets'] for result in results])} targets"
+
+
+def have_other_targets(results):
+    """Whether results are of different targets: as many are taken for the same ones."""
+    return len({result["targets"] for result in results}) > 1
+
+
+def documents_text(results):
+    """Over how many documents an interval is: "2 documents", or "documents" if nobody knows."""
+    counts = [result["documents"] for result in results if result["documents"] is not None]
+    if not counts:
+        return "documents"
+    return f"{_range(counts)} document{'s' * (max(counts) != 1)}"
+
+
+def interval_text(result):
+    """The interval of a title, such as "95 % interval over 2 documents: 0 … 7.322, cut at 0"."""
+    ends = " … ".join(f"{end:.4g}" for end in result["ci95"])
+    return f"95 % interval over {documents_text([result])}: {ends}{cut_text([result])}"
+
+
+def cut_text(results):
+    """Such as ", cut at 0" where intervals are cut: no figure lies beyond; else nothing."""
+    bounds = {
+        bound
+        for result in results
+        if result["ci95"]
+        for bound in cut_at(result["ci95_of"], result["ci95"])
+    }
+    return f", cut at {' and '.join(f'{bound:g}' for bound in sorted(bounds))}" if bounds else ""
+
+
+def _range(numbers):
+    return " to ".join(f"{end:,}" for end in dict.fromkeys((min(numbers), max(numbers))))
 
 
 def axis_text(name, value):
@@ -159,6 +229,11 @@ def short_text(value):
     if isinstance(value, float):
         return f"{value:.5g}" if abs(value) < 1e5 else f"{value:.3e}"
     return _text(value)
+
+
+def _rate_text(value):
+    """In three digits: the next time it is another one."""
+    return "–" if value is None else f"{float(f'{value:.3g}'):,.10g}"
 
 
 def _text(value):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipelines.evaluation.interval import ratio_interval
-from pipelines.evaluation.metrics import interval, left_out, metrics
+from pipelines.evaluation.metrics import cut_at, interval, left_out, metrics
 
 SUMS = {"loss": 60.0, "correct": 3.0, "labels": 12.0, "data": 10.0}
 # Of three documents, the last of which a part of the split does not reach.
@@ -116,3 +116,18 @@ def test_without_documents_there_is_no_interval():
         "ci95_of": "accuracy",
         "documents": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "ends", "bounds"),
+    [
+        ("bits_per_byte", (0.0, 7.3), [0.0]),
+        ("bits_per_byte", (1.0, 7.3), []),
+        ("word_perplexity", (1.0, 7.3), [1.0]),
+        ("word_perplexity", (2.0, math.inf), []),
+        ("accuracy", (0.0, 1.0), [0.0, 1.0]),
+        ("accuracy", (1.0, 1.0), []),  # all documents agree
+    ],
+)
+def test_where_an_interval_is_cut(name, ends, bounds):
+    assert cut_at(name, ends) == bounds

@@ -21,7 +21,7 @@ def text_of(results, path, is_one):
 def test_one_result_by_place(tmp_path):
     svg = text_of([a_result()], tmp_path / "one.svg", True)
     for part in (
-        "books, test, step 30: bits_per_byte 2.5 (95 % interval over documents: 2.25 … 2.75)",
+        "books, test, step 30: bits_per_byte 2.5 (95 % interval over 3 documents: 2.25 … 2.75)",
         "1,500 targets, 4 latents, context 8, stride 4",
         "place of the target in its document (targets before it)",
         "latent that scored it, from the first of its row",
@@ -42,7 +42,7 @@ def test_a_curve_over_steps(tmp_path):
     results = [a_result(step=step) for step in (30, 60)]
     svg = text_of(results, tmp_path / "steps.svg", False)
     for part in (
-        "books, test: bits_per_byte, with its 95 % interval over documents",
+        "books, test: bits_per_byte, with its 95 % interval over 3 documents",
         "1,500 targets, latents 4, context 8, stride 4",
         "step of training",
         "bits_per_byte (bits for each byte of text)",
@@ -60,6 +60,65 @@ def test_a_sweep_has_a_panel_for_each_thing_that_differs(tmp_path):
     for part in ("latents of a row", "context (inputs of a row)", "context 16", "latents 2"):
         assert f"{part}</text>" in svg, part
     assert "interval" not in svg and "step of training" not in svg
+
+
+def a_part(**changed):
+    return a_result(batches=8, batches_of_split=321, ci95=None, documents=1, **changed)
+
+
+def figure_of(results, monkeypatch):
+    """The figure of several, which is not written."""
+    kept = []
+    with monkeypatch.context() as patch:
+        patch.setattr(picture.figures, "content", lambda figure, *_, **__: kept.append(figure))
+        patch.setattr(picture, "write_bytes", lambda path, content: None)
+        picture.draw(results, "all.png", "books", False)
+    return kept[0]
+
+
+def test_what_is_of_other_targets_is_not_joined(tmp_path, monkeypatch):
+    results = [
+        a_part(num_latents=number, stride=number, context=context, targets=100 * number)
+        for number in (2, 4)
+        for context in (8, 16)
+    ]
+    latents, contexts = figure_of(results, monkeypatch).axes
+    # Of as many targets are the points of one number of latents alone.
+    assert [len(line.get_xdata()) for line in latents.lines] == [1] * 4
+    assert [len(line.get_xdata()) for line in contexts.lines] == [2] * 2
+    svg = text_of(results, tmp_path / "sweep.svg", False)
+    for part in (
+        "first 8 of 321 batches, 200 to 400 targets, only figures of equally many can be compared",
+        "(200 targets)",
+        "latents 4, 400 targets",
+    ):
+        assert part in svg, part
+
+
+def test_curves_that_coincide_are_both_seen(monkeypatch):
+    results = [
+        a_part(num_latents=number, stride=number, context=context)
+        for number in (2, 4)
+        for context in (8, 16)
+    ]
+    figure = figure_of(results, monkeypatch)
+    for below, above in (panel.lines for panel in figure.axes):
+        assert below.get_linewidth() > above.get_linewidth()
+        assert below.get_markersize() > above.get_markersize()
+        assert below.get_markerfacecolor() == above.get_markerfacecolor() == "none"
+
+
+def test_an_interval_that_is_cut_says_so(tmp_path):
+    results = [a_result(step=step, ci95=[0.0, 7.5], documents=2) for step in (30, 60)]
+    svg = text_of(results, tmp_path / "steps.svg", False)
+    assert "with its 95 % interval over 2 documents, cut at 0" in svg
+    svg = text_of(results[:1], tmp_path / "one.svg", True)
+    assert "(95 % interval over 2 documents: 0 … 7.5, cut at 0)" in svg
+
+
+def test_a_part_of_a_split_is_named(tmp_path):
+    svg = text_of([a_part()], tmp_path / "one.svg", True)
+    assert "first 8 of 321 batches, 1,500 targets" in svg
 
 
 def test_png(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 
@@ -79,16 +80,51 @@ def test_a_line_for_each_of_several(capsys):
     out = capsys.readouterr().out
     assert "test, 1,500 targets, latents 4, context 8, stride 4" in out
     lines = [line.replace(" ", "") for line in out.splitlines()]
-    assert "│30│2.5│2.25…2.75│22,688│1234.6│" in lines
+    assert "│30│2.5│2.25…2.75│22,688│1,230│" in lines
     assert "│60│2.5│–│22,688│–│" in lines
 
 
 def test_results_of_other_targets_say_so(capsys):
     report.print_several([a_result(), a_result(stride=2, targets=750)])
     out = capsys.readouterr().out
-    assert "test, 750 to 1,500 targets, step 30" in out
+    title = "test, 750 to 1,500 targets, only figures of equally many can be compared, step 30"
+    assert title in " ".join(out.replace("\n", " ").split())
     lines = [line.replace(" ", "") for line in out.splitlines()]
-    assert "│2│750│2.5│2.25…2.75│22,688│1234.6│" in lines
+    assert "│2│750│2.5│2.25…2.75│22,688│1,230│" in lines
+
+
+def test_no_word_of_a_heading_is_broken(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    results = [
+        a_result(num_latents=n, stride=n, context=m, targets=n * 500, flops_per_target=2_603_008)
+        for n in (16, 64)
+        for m in (128, 256)
+    ]
+    report.print_several(results)
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    words = set(out.replace("┃", " ").replace("│", " ").split())
+    for word in ("latents", "context", "targets", "bits", "byte", "documents", "FLOPs", "target"):
+        assert word in words
+    assert {"2,603,008", "8,000", "32,000"} <= words
+
+
+def test_few_documents_and_what_is_cut_are_told(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    result = a_result(ci95=[0.0, 7.322105], documents=2, targets_per_second=32480.015552)
+    report.print_one(result)
+    text = " ".join(re.sub("[│┃]", " ", capsys.readouterr().out).split())
+    assert "over 2 documents, cut at 0" in text
+    assert "targets_per_second 32,500 " in text
+    report.print_several([result, {**result, "step": 60, "documents": 3, "ci95": [1.0, 7.0]}])
+    text = " ".join(re.sub("[│┃]", " ", capsys.readouterr().out).split())
+    assert "ci95 over 2 to 3 documents" in text and "0 … 7.3221, cut at 0" in text
+    assert "1 … 7 " in text
+
+
+def test_a_part_of_a_split_is_named(capsys):
+    report.print_several([a_result(batches=4, batches_of_split=1321)])
+    assert "test, first 4 of 1,321 batches, 1,500 targets" in capsys.readouterr().out
 
 
 def test_one_without_places(capsys):
