@@ -1,5 +1,7 @@
 """A picture of notes: time from left to right, pitch from below, velocity as shade."""
 
+import textwrap
+
 import numpy as np
 
 from keras_perceiver_ar.codecs.notes import MAX_VELOCITY
@@ -12,6 +14,7 @@ _FEW = 2 * _OCTAVE  # semitones, of which each white key is named
 _PROMPT = figures.COLOURS[1]
 _INCHES_PER_SECOND = 0.5
 _NARROWEST, _WIDEST = 8.0, 60.0
+_LETTERS_PER_INCH = 12  # of a title, about
 
 
 def check_library():
@@ -28,12 +31,13 @@ def name(pitch):
     return f"{_NAMES[pitch % _OCTAVE]}{pitch // _OCTAVE - 1}"
 
 
-def draw(notes, prompt_seconds=0.0):
+def draw(notes, prompt_seconds=0.0, title=None):
     """Draws notes.
 
     Args:
         notes: records (N,) of dtype `keras_perceiver_ar.codecs.notes.NOTE`.
         prompt_seconds: float. What comes before is marked as the prompt; 0 marks nothing.
+        title: str or None. What these notes are and where they are from.
 
     Returns:
         bytes of a PNG, 500 pixels high and 800 to 6,000 wide.
@@ -66,6 +70,8 @@ def draw(notes, prompt_seconds=0.0):
     panel.set_xlabel("seconds")
     panel.set_ylabel("pitch (C4 is the middle C)")
     panel.grid(alpha=0.3)
+    if title:
+        figure.suptitle(textwrap.fill(title, int(width * _LETTERS_PER_INCH)), fontsize=10)
     if prompt_seconds:
         panel.axvspan(0, prompt_seconds, color=_PROMPT, alpha=0.1)
         panel.axvline(prompt_seconds, color=_PROMPT, linestyle="--")

@@ -4,6 +4,7 @@ Computed by tensorflow-io, of whose audio functions these are made of TensorFlow
 native libraries do not load on TensorFlow 2.17 and later.
 """
 
+import textwrap
 import warnings
 
 import numpy as np
@@ -49,7 +50,7 @@ def compute(sound, samples_per_second):
     return audio.dbscale(mels, top_db=_LEAST_DB).numpy()
 
 
-def draw(sound, samples_per_second, path, primer_seconds=0.0):
+def draw(sound, samples_per_second, path, primer_seconds=0.0, title=None):
     """Draws a PNG file of `compute`.
 
     Args:
@@ -57,6 +58,7 @@ def draw(sound, samples_per_second, path, primer_seconds=0.0):
         samples_per_second: int.
         path: path.
         primer_seconds: float. What comes before is marked as the primer; 0 marks nothing.
+        title: str or None. What this sound is and where it is from.
 
     Raises:
         UserError: as `check_library`, or no matplotlib.
@@ -79,6 +81,8 @@ def draw(sound, samples_per_second, path, primer_seconds=0.0):
     low, high = _mel(_LOWEST), _mel(_HIGHEST)
     panel.set_yticks((_mel(marks) - low) / (high - low) * _MELS, [str(mark) for mark in marks])
     panel.set(xlabel="seconds", ylabel="Hz (mel scale)", title="Mel spectrogram")
+    if title:
+        figure.suptitle(textwrap.fill(title, 90), fontsize=9)
     if primer_seconds:
         panel.axvline(primer_seconds, color="white", linestyle="--")
         place = primer_seconds, 0.95 * _MELS

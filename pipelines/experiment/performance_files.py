@@ -4,7 +4,7 @@ from keras_perceiver_ar.codecs import performance_codec
 from pipelines.errors import UserError
 
 
-def write(token_ids, given, base, say):
+def write(token_ids, given, base, say, title):
     """Writes BASE.mid, BASE.wav, BASE_roll.png and, where tensorflow-io is, BASE_mel.png.
 
     Args:
@@ -12,6 +12,7 @@ def write(token_ids, given, base, say):
         given: int. Events of a primer, SOS counted, which the pictures mark.
         base: path without a suffix.
         say: function of a line.
+        title: str. Of the pictures: what this performance is and where it is from.
 
     Raises:
         UserError: a library is missing, or a file cannot be written.
@@ -27,7 +28,7 @@ def write(token_ids, given, base, say):
     files = [base.with_name(base.name + end) for end in (".mid", ".wav", "_roll.png", "_mel.png")]
     midi_files.write(notes, files[0])
     sound_files.write(notes, files[1])
-    write_bytes(files[2], piano_roll.draw(notes, primer_seconds))
+    write_bytes(files[2], piano_roll.draw(notes, primer_seconds, title))
     try:
         mel_spectrogram.check_library()
     except UserError as error:
@@ -35,7 +36,8 @@ def write(token_ids, given, base, say):
         files.pop()
     else:
         sound = sound_files.synthesize(notes)
-        mel_spectrogram.draw(sound, sound_files.SAMPLES_PER_SECOND, files[3], primer_seconds)
+        rate = sound_files.SAMPLES_PER_SECOND
+        mel_spectrogram.draw(sound, rate, files[3], primer_seconds, title)
     say(f"wrote {', '.join(str(file) for file in files)}")
 
 

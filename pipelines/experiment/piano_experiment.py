@@ -136,7 +136,25 @@ class PianoExperiment(TrainsAModel):
             given = self._given(source)
             for number, row in enumerate(self._samples(source, path, say)):
                 base = path.with_name(f"{path.name}_{source}_{number}")
-                performance_files.write(row, given, base, say)
+                title = self._title(source, number, path)
+                performance_files.write(row, given, base, say, title)
+
+    def _title(self, source, number, path):
+        """What a sample is, and of which model."""
+        from pipelines.experiment.reports import about
+
+        of_model = Table.beside(path).find(part=LIKELIHOOD, seed=self.seeds[0])
+        what = f"Performance {number}, drawn from nothing"
+        if source == CONTINUED:
+            what = (
+                f"Validation performance {number // self.samples} continued behind its first "
+                f"{self.primer_events:,} events, sample {number % self.samples}"
+            )
+        return (
+            f"{what}, by Perceiver AR: {about.parameters(of_model)}, "
+            f"{about.number(of_model, 'steps', 'step')}, context {self.context:,} events, "
+            f"{self.num_latents:,} latents, temperature {self.temperature:g}, top-p {self.top_p:g}"
+        )
 
     def _trained(self, seed, path, say):
         """A model with its weights, and its history; trained where it is not yet."""

@@ -15,14 +15,16 @@ class MusicOutput(Output):
         path: str. `.mid`, or `.wav`: the others are written beside it. Several performances are
             numbered, `x-1.mid` and so on.
         num_rows: int.
+        title: str or None. Of the pictures: by which model performances are drawn, and how.
 
     Raises:
         UserError: a library is missing that sound or picture need.
     """
 
-    def __init__(self, path, num_rows):
+    def __init__(self, path, num_rows, title=None):
         self._base, self._suffix = path[:-4], path[-4:]
         self._num_rows, self._number = num_rows, 0
+        self._title = title
         if self._suffix == ".wav":
             sound_files.check_library()
             piano_roll.check_library()
@@ -43,7 +45,14 @@ class MusicOutput(Output):
         if self._suffix == ".wav":
             sound_files.write(notes, f"{base}.wav")
             prompt_seconds = float(performance_codec.times(drawn.row.token_ids)[-1])
-            write_bytes(f"{base}.png", piano_roll.draw(notes, prompt_seconds))
+            write_bytes(
+                f"{base}.png", piano_roll.draw(notes, prompt_seconds, self._title_of(drawn))
+            )
             written = [f"{base}.wav", *written, f"{base}.png"]
         for path in written:
             self.say_written(path)
+
+    def _title_of(self, drawn):
+        if self._title is None:
+            return None
+        return self._title + ("" if drawn.seed is None else f", seed {drawn.seed}")

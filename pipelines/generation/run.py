@@ -1,5 +1,6 @@
 """A generation from the checkpoint to the files."""
 
+import os
 import sys
 
 import keras_perceiver_ar as kpar
@@ -53,7 +54,7 @@ def generate(model_dir, request, checkpoint=None, bindings=()):
             "kept ones behind those that are drawn"
         )
     max_new_tokens = _most(request, kind, rows, context, positions)
-    checkpoints.restore_weights(model_dir, model, checkpoint, is_told=True)
+    step = checkpoints.restore_weights(model_dir, model, checkpoint, is_told=True)
     rows = [row for row in rows for _ in range(request.samples)]
     if kind == TEXT:
         print("compiling", file=sys.stderr, flush=True)
@@ -61,7 +62,7 @@ def generate(model_dir, request, checkpoint=None, bindings=()):
         of_rows = f" for each of {len(rows):,} rows" if len(rows) > 1 else ""
         doing = "drawing" if request.beam is None else "searching"
         print(f"{doing} up to {max_new_tokens:,} tokens{of_rows}", file=sys.stderr)
-    output = _output(task, kind, request)
+    output = _output(task, kind, request, _title(model_dir, step, request))
     is_text_shown = isinstance(output, TextOutput) and sys.stdout.isatty()
     progress = GenerationProgress(
         len(rows) * max_new_tokens,
@@ -111,11 +112,23 @@ def _most(request, kind, rows, context, positions):
     return request.max_new_tokens
 
 
-def _output(task, kind, request):
+def _title(model_dir, step, request):
+    """By which model something is drawn, and how."""
+    settings = request.sampling if request.beam is None else request.beam
+    told = [
+        f"{name} {value}"
+        for name, value in settings.items()
+        if name in ("temperature", "top_p") or value not in (None, 0, 1)  # which change nothing
+    ]
+    name = os.path.basename(os.path.normpath(model_dir))
+    return ", ".join([f"Drawn by {name}, step {step:,}", *told])
+
+
+def _output(task, kind, request, title):
     if kind == IMAGE:
         return ImageOutput(task, request.output)
     if kind == MUSIC:
-        return MusicOutput(request.output, request.num_rows)
+        return MusicOutput(request.output, request.num_rows, title)
     if (request.output or "").endswith(JSON_LINES):
         return JsonOutput(task.decode, request.output)
     return TextOutput(task.decode, request.num_rows, request.output)

@@ -58,6 +58,17 @@ def test_a_long_performance_is_a_wide_picture_up_to_a_limit():
     assert pixels(performance()).shape == (500, 800, 3)
 
 
+def test_a_title_says_what_it_is_within_the_picture(monkeypatch):
+    kept = []
+    monkeypatch.setattr(piano_roll.figures, "content", lambda figure, *_, **__: kept.append(figure))
+    piano_roll.draw(performance(LOW, HIGH), 4.0, "a performance " * 20)
+    (figure,) = kept
+    figure.draw_without_rendering()
+    (title,) = [text for text in figure.texts if "a performance" in text.get_text()]
+    box = title.get_window_extent()
+    assert box.x0 > 0 and box.x1 < figure.bbox.x1 and box.y1 <= figure.bbox.y1
+
+
 def test_the_library_that_is_missing_is_named(monkeypatch):
     piano_roll.check_library()
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)

@@ -37,6 +37,12 @@ def test_it_is_stored_without_outputs_and_small(repository, stored):
     assert (repository / NAME).stat().st_size < 20_000
 
 
+def test_a_picture_has_a_title_and_names_its_axes(stored):
+    (cell,) = [cell.source for cell in stored.cells if "plt.show" in cell.source]
+    for part in ("set_title", "set_xlabel", "set_ylabel"):
+        assert f"axes.{part}(" in cell
+
+
 @pytest.mark.slow
 def test_it_learns(shown):
     losses = [float(loss) for loss in re.findall(r"\d+\.\d+", shown["It learns"][0].text)]

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines import midi_files
 from pipelines.experiment import __main__ as command
-from pipelines.experiment import table
+from pipelines.experiment import performance_files, table
 from pipelines.experiment.npy_rows import NpyRows
 from tests.pipelines import runs
 from tests.pipelines.experiment import npy_sets
@@ -166,6 +166,20 @@ def test_without_tensorflow_io_all_but_that_picture_is_there(done, music, monkey
     assert "need tensorflow-io" in line and "pip install -e '.[io]'" in line
     found = {file.name for file in done.glob("piano_continued_0*")}
     assert found == {f"piano_continued_0{end}" for end in (".mid", ".wav", "_roll.png")}
+
+
+@pytest.mark.slow
+def test_pictures_say_what_a_sample_is_and_of_which_model(done, music, monkeypatch):
+    titles = []
+    monkeypatch.setattr(performance_files, "write", lambda *arguments: titles.append(arguments[-1]))
+    assert runs.call(command.main, *flags(music, done), "--show") == 0
+    assert titles[1].startswith(
+        "Validation performance 0 continued behind its first 8 events, sample 1, by Perceiver AR: "
+    )
+    assert titles[2].startswith("Validation performance 1 ") and "sample 0" in titles[2]
+    assert titles[4].startswith("Performance 0, drawn from nothing, by Perceiver AR: ")
+    model = "4 steps, context 24 events, 8 latents, temperature 1, top-p 0.95"
+    assert all(title.endswith(model) for title in titles) and len(titles) == 8
 
 
 # As on a machine with JAX, numpy, scipy, matplotlib, pillow and gin alone.

@@ -10,6 +10,7 @@ from keras_perceiver_ar.codecs import byte_codec, performance_codec
 from pipelines.command_line import Terminated
 from pipelines.data import codecs
 from pipelines.errors import UserError
+from pipelines.generation import music_output
 from pipelines.generation.batches import Drawn
 from pipelines.generation.image_output import ImageOutput
 from pipelines.generation.json_output import JsonOutput
@@ -70,3 +71,16 @@ def test_another_error_leaves_the_images_that_are_done(tmp_path):
         output.add([row(ids)])
         raise MemoryError
     assert Image.open(tmp_path / name).size == (2, 2)
+
+
+def test_the_picture_of_a_performance_says_who_drew_it(tmp_path, monkeypatch):
+    titles = []
+
+    def draw(notes, seconds, title):
+        titles.append(title)
+        return b"a picture"
+
+    monkeypatch.setattr(music_output.piano_roll, "draw", draw)
+    with MusicOutput(str(tmp_path / "x.wav"), 1, "Drawn by music, step 3") as output:
+        output.add([row([performance_codec.NOTE_ON + 60])])
+    assert titles == ["Drawn by music, step 3, seed 0"]
