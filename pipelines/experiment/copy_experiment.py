@@ -92,6 +92,19 @@ class CopyExperiment(TrainsAModel):
     def check(self):
         self._make_model(*self.stages[-1][::2])
 
+    @property
+    def sets(self):
+        return ()
+
+    def kept_weights(self, path):
+        path = pathlib.Path(path)
+        rows = Table.beside(path).rows
+        last = rows[-1]["stage"] if rows else 2 * self.stages[0][0]
+        return self._weights(path, last)
+
+    def kept_rows(self, rows):
+        return [row for row in rows if row["stage"] == rows[-1]["stage"]]
+
     def trained(self, path, say):
         path = pathlib.Path(path)
         return self._load_last(path, self.run(path, say))
@@ -102,7 +115,7 @@ class CopyExperiment(TrainsAModel):
         table = Table.beside(path)
         spent, before = 0.0, None
         for half, rows, rate in self.stages:
-            weights = path.with_name(f"{path.name}_{2 * half}")
+            weights = self._weights(path, 2 * half)
             stage = {"stage": 2 * half, "rows": rows, "learning_rate": rate}
             done = table.find(stage=2 * half)
             if done:
@@ -144,6 +157,9 @@ class CopyExperiment(TrainsAModel):
             metrics=[kpar.training.TokenAccuracy()],
         )
         return model
+
+    def _weights(self, path, stage):
+        return path.with_name(f"{path.name}_{stage}")
 
     def _train(self, model, half, rows, weights, seconds, say):
         longest = self.stages[-1][0]
@@ -215,7 +231,7 @@ class CopyExperiment(TrainsAModel):
         last = table.rows[-1]["stage"]
         half, _, rate = next(stage for stage in self.stages if str(2 * stage[0]) == last)
         model = self._make_model(half, rate)
-        return model, _take_over(model, path.with_name(f"{path.name}_{last}"))
+        return model, _take_over(model, self._weights(path, last))
 
 
 def _take_over(model, path):

@@ -34,6 +34,27 @@ class Experiment(abc.ABC):
 class TrainsAModel(Experiment):
     """An experiment one of whose models is worth keeping."""
 
+    @property
+    @abc.abstractmethod
+    def sets(self):
+        """tuple of str. Folders of the sets that it reads, that of the kept model first."""
+
+    @abc.abstractmethod
+    def kept_weights(self, path):
+        """Where the weights of the model that is kept are, or will be: prefix of `fitting.fit`.
+
+        Args:
+            path: path, that of `run`.
+        """
+
+    @abc.abstractmethod
+    def kept_rows(self, rows):
+        """Those rows of the table that say how good the model that is kept is.
+
+        Args:
+            rows: list of dict of str.
+        """
+
     @abc.abstractmethod
     def trained(self, path, say):
         """The model that is kept of it, with its weights; trained where it is not yet.

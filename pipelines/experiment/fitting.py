@@ -198,6 +198,19 @@ def _check_room(path, size):
         path.unlink(missing_ok=True)
 
 
+def steps_done(path):
+    """How many steps the weights that `fit` left have; 0 if there are none.
+
+    Args:
+        path: path, as for `fit`.
+    """
+    file = _file_of(path)
+    if not file.exists():
+        return 0
+    with _open(file, "r") as content:
+        return json.loads(content.attrs["history"])[-1]["step"]
+
+
 def _file_of(path):
     return path.with_name(path.name + ".weights.h5")
 

@@ -47,6 +47,16 @@ class LatentsExperiment(TrainsAModel):
     def check(self):
         self.models.make_model(self.context, self.num_latents, self.seed)
 
+    @property
+    def sets(self):
+        return (self.models.data,)
+
+    def kept_weights(self, path):
+        return pathlib.Path(path)
+
+    def kept_rows(self, rows):
+        return [row for row in rows if row["latents"] == str(self.num_latents)]
+
     def trained(self, path, say):
         path = pathlib.Path(path)
         model = self.models.make_model(self.context, self.num_latents, self.seed)

@@ -76,9 +76,23 @@ class OrdersExperiment(TrainsAModel):
         for models in self._settings.values():
             models.make_model(self._context, self.num_latents, self.seeds[0])
 
+    @property
+    def sets(self):
+        return tuple(self.folders.values())
+
+    def kept_weights(self, path):
+        return self._weights(self._first, OWN, self.seeds[0], pathlib.Path(path))
+
+    def kept_rows(self, rows):
+        kept = self._first, OWN, str(self.seeds[0])
+        # Tables of old know their own positions alone.
+        return [
+            row for row in rows if (row["order"], row.get("positions", OWN), row["seed"]) == kept
+        ]
+
     def trained(self, path, say):
         path = pathlib.Path(path)
-        return self._trained(next(iter(self.folders)), OWN, self.seeds[0], path, say)
+        return self._trained(self._first, OWN, self.seeds[0], path, say)
 
     def run(self, path, say):
         path = pathlib.Path(path)
@@ -140,6 +154,11 @@ class OrdersExperiment(TrainsAModel):
         say(f"wrote {file}")
 
     @property
+    def _first(self):
+        """The order whose model is kept."""
+        return next(iter(self.folders))
+
+    @property
     def _context(self):
         """T: SOS and all values but the last are inputs."""
         return len(NpyRows(next(iter(self.folders.values()))).positions) - 1
@@ -160,11 +179,14 @@ class OrdersExperiment(TrainsAModel):
     def _name(self, path, order, positions):
         return f"{path.name}_{order}" + ("_told" if positions == TARGET else "")
 
+    def _weights(self, order, positions, seed, path):
+        return path.with_name(f"{self._name(path, order, positions)}_{seed}")
+
     def _trained(self, order, positions, seed, path, say):
         """A model with its weights, and its history; trained where it is not yet."""
         models = self._models(self.folders[order], positions)
         model = models.make_model(self._context, self.num_latents, seed)
-        weights = path.with_name(f"{self._name(path, order, positions)}_{seed}")
+        weights = self._weights(order, positions, seed, path)
         return model, models.train(model, self._context, self.steps, seed, weights, say)
 
     def _samples(self, order, positions, path, say):

@@ -89,6 +89,17 @@ class PianoExperiment(TrainsAModel):
     def check(self):
         self.models.make_model(self.context, self.num_latents, self.seeds[0])
 
+    @property
+    def sets(self):
+        return (self.models.data,)
+
+    def kept_weights(self, path):
+        return self._weights(self.seeds[0], pathlib.Path(path))
+
+    def kept_rows(self, rows):
+        kept = LIKELIHOOD, str(self.seeds[0])
+        return [row for row in rows if (row["part"], row.get("seed")) == kept]
+
     def trained(self, path, say):
         path = pathlib.Path(path)
         return self._trained(self.seeds[0], path, say)
@@ -156,10 +167,13 @@ class PianoExperiment(TrainsAModel):
             f"{self.num_latents:,} latents, temperature {self.temperature:g}, top-p {self.top_p:g}"
         )
 
+    def _weights(self, seed, path):
+        return path.with_name(f"{path.name}_{seed}")
+
     def _trained(self, seed, path, say):
         """A model with its weights, and its history; trained where it is not yet."""
         model = self.models.make_model(self.context, self.num_latents, seed)
-        weights = path.with_name(f"{path.name}_{seed}")
+        weights = self._weights(seed, path)
         return model, self.models.train(model, self.context, self.steps, seed, weights, say)
 
     def _given(self, source):

@@ -48,6 +48,12 @@ def test_a_run_is_fit_by_hand(tmp_path, steps, looks):
     assert [figures["step"] for figures in history] == looks
 
 
+def test_how_far_the_weights_are(tmp_path):
+    assert fitting.steps_done(tmp_path / "run") == 0
+    fit(make_model(), tmp_path, steps=6)
+    assert fitting.steps_done(tmp_path / "run") == 6
+
+
 @pytest.mark.parametrize(("steps", "dropout"), [(12, 0.0), (12, 0.5), (10, 0.5)])
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_it_goes_on_where_it_was_killed(tmp_path, monkeypatch, after, steps, dropout):
