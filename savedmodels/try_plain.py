@@ -31,14 +31,17 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     flags.add_argument("path", help="a version, a directory that holds saved_model.pb")
-    flags.add_argument("inputs", help="JSON object of the signature's inputs")
+    flags.add_argument(
+        "inputs", help="JSON object of the signature's inputs; - reads it from standard input"
+    )
     flags.add_argument("--signature", default="generate")
     flags = flags.parse_args()
 
     _load_ops_of_text(flags.path)
     signature = tf.saved_model.load(flags.path).signatures[flags.signature]
     specs = signature.structured_input_signature[1]
-    given = json.loads(flags.inputs)
+    # A command line holds some 100,000 letters at most.
+    given = json.loads(sys.stdin.read() if flags.inputs == "-" else flags.inputs)
     if given.keys() != specs.keys():
         sys.exit(f"error: {flags.signature} {_differ(specs.keys(), given.keys())}")
     inputs = {name: tf.constant(value, specs[name].dtype) for name, value in given.items()}
