@@ -8,9 +8,10 @@ from pipelines.experiment import pictures
 from pipelines.experiment.reports import about, plots
 
 TITLE = "Copies of ever longer sequences"
+PAPER = 131_072  # positions
 CLAIM = (
-    "The paper trains on sequences of 131,072 positions whose second half mirrors the first, and "
-    "copies all of them (section 4.1)."
+    f"The paper trains on sequences of {PAPER:,} positions whose second half mirrors the first, "
+    "and copies all of them (section 4.1)."
 )
 GOAL = 0.999
 

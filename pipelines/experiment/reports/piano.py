@@ -23,7 +23,7 @@ _NAMES = {
     "continued": "drawn, after a primer",
     "unprompted": "drawn, from nothing",
 }
-_PAPER = 1.82  # nats per event, MAESTRO v1
+PAPER = 1.82  # nats per event, MAESTRO v1
 _EVENTS = performance_codec.VOCAB_SIZE - event_ids.NUM_RESERVED
 # Column of the table, what it is, digits.
 _STATISTICS = (
@@ -123,9 +123,9 @@ def tell(rows):
 
 def _beside_the_paper(likelihood):
     nats, low, *_ = likelihood.get("test") or next(iter(likelihood.values()))
-    if (nats if low is None else low) > _PAPER:
-        return f"The paper's {_PAPER} nats, of a larger model on all of MAESTRO, are not reached."
-    return f"That is no worse than the paper's {_PAPER} nats on MAESTRO, of another split perhaps."
+    if (nats if low is None else low) > PAPER:
+        return f"The paper's {PAPER} nats, of a larger model on all of MAESTRO, are not reached."
+    return f"That is no worse than the paper's {PAPER} nats on MAESTRO, of another split perhaps."
 
 
 def _compare(source, found):
