@@ -71,7 +71,8 @@ was drawn, here and of images:
 A page like this one of your own tables, `runs/experiments.md`; and a model of an experiment,
 exported with a card that says what it is, of what data, and what it cannot do. `copy` is that of
 the experiment `copy`, `books` of `latents_books`, `images` of `orders` and `piano` of `piano`; what
-`--experiment` does not hold of it is trained first:
+`--experiment` does not hold of it is trained first. What the data are no folder tells: say it with
+`--data_name` and `--data_licence`.
 
 ```bash
 .venv/bin/python -m pipelines.experiment.page --tables=runs/experiments
