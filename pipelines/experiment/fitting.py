@@ -174,14 +174,29 @@ def restore(model, path):
             draws = json.loads(content.attrs.get("draws", "[]"))
         model.load_weights(file)
     except (OSError, KeyError, ValueError, RuntimeError) as error:  # of h5py, JSON and Keras
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"{str(file)!r} is torn, or of another model ({reason}): remove it to train that model "
-            "again, or give another --output"
-        ) from error
+        raise _torn(file, error) from error
     for variable, value in zip(_draws(model), draws, strict=False):
         variable.assign(np.asarray(value, variable.dtype))
     return history
+
+
+def steps_done(path):
+    """How many steps the weights that `fit` left have; 0 if there are none.
+
+    Args:
+        path: path, as for `fit`.
+
+    Raises:
+        UserError: the file is torn.
+    """
+    file = _file_of(path)
+    if not file.exists():
+        return 0
+    try:
+        with _open(file, "r") as content:
+            return json.loads(content.attrs["history"])[-1]["step"]
+    except (OSError, KeyError, ValueError) as error:  # of h5py and JSON
+        raise _torn(file, error) from error
 
 
 def _draws(model):
@@ -198,17 +213,12 @@ def _check_room(path, size):
         path.unlink(missing_ok=True)
 
 
-def steps_done(path):
-    """How many steps the weights that `fit` left have; 0 if there are none.
-
-    Args:
-        path: path, as for `fit`.
-    """
-    file = _file_of(path)
-    if not file.exists():
-        return 0
-    with _open(file, "r") as content:
-        return json.loads(content.attrs["history"])[-1]["step"]
+def _torn(file, error):
+    reason = str(error).strip().splitlines()[0]
+    return UserError(
+        f"{str(file)!r} is torn, or of another model ({reason}): remove it to train that model "
+        "again, or give another --output"
+    )
 
 
 def _file_of(path):

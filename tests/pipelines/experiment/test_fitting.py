@@ -52,6 +52,9 @@ def test_how_far_the_weights_are(tmp_path):
     assert fitting.steps_done(tmp_path / "run") == 0
     fit(make_model(), tmp_path, steps=6)
     assert fitting.steps_done(tmp_path / "run") == 6
+    (tmp_path / "run.weights.h5").write_bytes(b"torn")
+    with pytest.raises(UserError, match="is torn"):
+        fitting.steps_done(tmp_path / "run")
 
 
 @pytest.mark.parametrize(("steps", "dropout"), [(12, 0.0), (12, 0.5), (10, 0.5)])
