@@ -61,15 +61,23 @@ def tell(rows):
             ]
         )
         parts.append(
-            f"on {split} {plots.with_interval(gain, half)} bits per {unit} fewer "
-            f"({student.verdict(gain, half)})"
+            f"on {split} {plots.with_interval(abs(gain), half)} bits per {unit} "
+            f"{'fewer' if gain > 0 else 'more'} ({student.verdict(gain, half)})"
         )
-    text = (
-        f"From {short:,} to {long:,} inputs ({int(math.log2(long / short))} doublings) it takes "
-        f"{'; '.join(parts)}. Mean of {_seeds(rows)} seeds, each with both contexts; the interval "
-        "is Student's, over seeds. Each context has the FLOPs of the shortest one, so the longer "
-        "ones take fewer steps."
-    )
+    text = "One context alone: there is nothing to compare it with."
+    if len(contexts) > 1:
+        text = (
+            f"From {short:,} to {long:,} inputs ({math.log2(long / short):.3g} doublings) it takes "
+            f"{'; '.join(parts)}. "
+        )
+        if _seeds(rows) > 1:
+            text += (
+                f"Mean of {_seeds(rows)} seeds, each with both contexts; the interval is "
+                "Student's, over seeds. "
+            )
+        text += (
+            "Each context has the FLOPs of the shortest one, so the longer ones take fewer steps."
+        )
     scale, flops = _flops(rows)
     head = ["context", "steps", flops, "s", *(f"bits per {unit}, {split}" for split in splits)]
     lines = []

@@ -34,7 +34,7 @@ def test_the_paragraph_has_the_figures_of_the_table():
 @pytest.mark.parametrize(
     ("costs", "spread", "said"),
     [
-        ({64: 2.6, 512: 2.8}, 0.0, "does not hold at this size: it is worse"),
+        ({64: 2.6, 512: 2.8}, 0.0, "0.200 ± 0.000 bits per byte more (**the claim does not hold"),
         ({64: 2.8, 512: 2.7}, 0.2, "cannot be seen at this size"),
     ],
 )
@@ -45,6 +45,13 @@ def test_it_says_where_the_claim_does_not_hold(costs, spread, said):
 def test_of_one_seed_it_says_nothing():
     told = context.tell(rows({64: 2.8, 512: 2.7}, seeds=1))
     assert "nothing is known of its error" in told and "claim" not in told
+    assert "seeds" not in told
+
+
+def test_one_context_has_nothing_beside_it(tmp_path):
+    told = context.tell(rows({64: 2.8}))
+    assert told.startswith("One context alone") and "| 64 | 600 |" in told
+    context.draw(rows({64: 2.8}), tmp_path / "picture.png")
 
 
 def test_the_picture_names_what_it_shows(tmp_path):
