@@ -154,10 +154,11 @@ def read_array(path, name, dtype, shape):
     """
     file = os.path.join(path, name)
     try:
-        array = np.load(file, mmap_mode="r").view(np.ndarray)
+        # Not `np.load`, which takes what is damaged for an archive or a pickle.
+        array = np.lib.format.open_memmap(file, mode="r").view(np.ndarray)
     except OSError as error:
         raise _unreadable(file, error) from error
-    except (ValueError, SyntaxError) as error:  # of a header
+    except Exception as error:  # of a header, of whatever kind numpy's parsers raise
         raise damaged(file, error) from error
     if array.dtype != dtype or shape not in (array.shape, array.ndim):
         raise damaged(file, f"it is an array of {array.dtype} {array.shape}")

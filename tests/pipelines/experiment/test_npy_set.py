@@ -118,9 +118,24 @@ def test_arrays_that_are_not_those_of_the_set_are_refused(tmp_path, wrong, messa
         NpyRows(tmp_path).num_events("train")
 
 
-def test_a_header_that_is_none_is_named(tmp_path):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (b"descr", b"DESCR"),
+        (b"(7,)", b"((7,"),
+        (b"(7,)", b"""'''7"""),
+        (b"(7,), }", b"(1" + b"0" * 30 + b",), }"),
+        (b"(7,)", b"(True,)"),
+        (b"\x93NUM", b"PK\x03\x04"),  # of an archive
+        (b"\x93NUM", b"\x80\x04\x95\0"),  # of a pickle
+    ],
+)
+def test_a_header_that_is_none_is_named(tmp_path, wrong):
     write(tmp_path)
     data = (tmp_path / "train.tokens.npy").read_bytes()
-    (tmp_path / "train.tokens.npy").write_bytes(data.replace(b"descr", b"DESCR"))
+    before, after = wrong
+    damaged = data.replace(before, after).replace(b" " * (len(after) - len(before)), b"", 1)
+    assert len(damaged) == len(data) and damaged != data
+    (tmp_path / "train.tokens.npy").write_bytes(damaged)
     with pytest.raises(UserError, match="tokens.npy' is damaged"):
         NpyRows(tmp_path).num_events("train")
