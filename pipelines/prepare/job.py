@@ -38,7 +38,7 @@ def prepare(dataset, documents, encoder, folder, shard_bytes, seed, strict, writ
     plans, fingerprint = plan(dataset, documents, encoder, folder, shard_bytes, seed, strict)
     if found := _complete(folder, fingerprint):
         return found
-    _check_beside(folder, encoder.files)
+    check_beside(folder, encoder.files)
     claim.take(folder, fingerprint)
     # Completed in between, by somebody who had it before.
     if found := _complete(folder, fingerprint):
@@ -94,8 +94,16 @@ def plan(dataset, documents, encoder, folder, shard_bytes, seed, strict):
     return plans, fingerprint
 
 
-def _check_beside(folder, contents):
-    """Refuses to write over what lies there under a name of ours and says something else."""
+def check_beside(folder, contents):
+    """Refuses to write over what lies there under a name of ours and says something else.
+
+    Args:
+        folder: str.
+        contents: dict of str to bytes. Files by name.
+
+    Raises:
+        UserError: names the first one.
+    """
     for name, content in contents.items():
         path = tf.io.gfile.join(folder, name)
         if tf.io.gfile.exists(path) and remote.content(path) != content:

@@ -42,13 +42,19 @@ def prepare(dataset, documents, encoder, folder, shard_bytes, seed, strict, writ
         if manifest.is_set(folder):
             raise UserError(f"{folder!r} holds shards: give .npy files another --output")
     fingerprint = job.plan(dataset, documents, encoder, folder, shard_bytes, seed, strict)[1]
-    if _is_complete(folder, fingerprint):
-        return None
     unfinished = os.path.join(folder, UNFINISHED)
+    was_set = os.path.lexists(os.path.join(folder, npy_set.FILE))
+    if _is_complete(folder, fingerprint):
+        _clean(unfinished)
+        return None
+    if not was_set:  # of a set of ours what is damaged is written anew
+        with user_errors(tf.errors.OpError):
+            job.check_beside(folder, encoder.files)
     shards = os.path.join(unfinished, "shards")
     with user_errors(OSError), _alone(unfinished):
         # Completed in between, by somebody who had it before.
         if _is_complete(folder, fingerprint):
+            shutil.rmtree(unfinished)
             return None
         # Of another set that was never completed: nobody reads them, and nobody writes them now.
         if manifest.is_set(shards) and manifest.load(shards).fingerprint != fingerprint:
@@ -79,6 +85,14 @@ def _alone(unfinished):
                 "give each an --output of its own"
             ) from error
         yield
+
+
+def _clean(unfinished):
+    """Removes what is left of a command that was killed after it had made the set whole."""
+    if os.path.isdir(unfinished):
+        # Another may be at it, or the folder be one to read alone: the set is whole all the same.
+        with contextlib.suppress(OSError, UserError), _alone(unfinished):
+            shutil.rmtree(unfinished)
 
 
 def _is_complete(folder, fingerprint):

@@ -190,6 +190,43 @@ def test_a_set_completed_by_another_command_before_the_lock_is_taken(tmp_path, b
     monkeypatch.setattr(fcntl, "flock", complete)
     assert prepare(books, tmp_path / "npy") is None
     NpyRows(tmp_path / "npy").check_contents()
+    assert not (tmp_path / "npy/unfinished").exists()
+
+
+def test_a_kill_behind_the_last_file_leaves_nothing_for_ever(tmp_path, books, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(npy_writer.shutil, "rmtree", stop)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(books, tmp_path / "npy")
+    before = sorted(os.listdir(tmp_path / "npy/unfinished"))
+    with open(tmp_path / "npy/unfinished/lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as another command that is not done yet
+        assert prepare(books, tmp_path / "npy") is None
+        assert sorted(os.listdir(tmp_path / "npy/unfinished")) == before
+    assert prepare(books, tmp_path / "npy") is None
+    assert not (tmp_path / "npy/unfinished").exists()
+    NpyRows(tmp_path / "npy").check_contents()
+
+
+def test_an_order_that_was_there_is_not_written_over(tmp_path):
+    write_images(tmp_path / "images/train_4x4")
+    np.save(tmp_path / "mine.npy", np.random.default_rng(1).permutation(48))
+    encoder = encoders.make_encoder("imagenet64", image_size=4, order=str(tmp_path / "mine.npy"))
+    options = {"dataset": "imagenet64", "encoder": encoder}
+    (tmp_path / "npy").mkdir()
+    (tmp_path / "npy/order.npy").write_bytes(b"of somebody")
+    with pytest.raises(UserError, match="order.npy' is another one: move it away, or give"):
+        prepare(tmp_path / "images", tmp_path / "npy", **options)
+    assert content(tmp_path / "npy") == {"order.npy": b"of somebody"}
+    (tmp_path / "npy/order.npy").unlink()
+    prepare(tmp_path / "images", tmp_path / "npy", **options)
+    before = content(tmp_path / "npy")
+    (tmp_path / "npy/order.npy").write_bytes(b"damaged")
+    assert prepare(tmp_path / "images", tmp_path / "npy", **options)
+    assert content(tmp_path / "npy") == before
 
 
 def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path):
