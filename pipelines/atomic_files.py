@@ -15,6 +15,30 @@ UNFINISHED = ".unfinished-"
 _OPEN_FILES = ("/dev/std", "/dev/fd/", "/proc/")
 
 
+def check_place(flag, path):
+    """Refuses a local file that could not be written, before the work that it is for.
+
+    Args:
+        flag: str. What names the file.
+        path: str.
+
+    Raises:
+        UserError: it is a folder, or in none that files can be written to.
+    """
+    if "://" in path:
+        return
+    if os.path.isdir(path):
+        raise UserError(f"{flag}: cannot write {path!r}: it is a folder")
+    if path.startswith(_OPEN_FILES) or (os.path.exists(path) and not os.path.isfile(path)):
+        return
+    # Whole or not at all: a file of another name is made beside it.
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise UserError(f"{flag}: cannot write {path!r}: there is no folder {folder!r}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"{flag}: cannot write {path!r}: no files can be written to {folder!r}")
+
+
 def write_text(path, text):
     """Writes a small text file whole or not at all; see `write_bytes`."""
     write_bytes(path, text.encode())

@@ -5,6 +5,7 @@ import os
 import sys
 
 from pipelines import command_line
+from pipelines.errors import UserError
 
 _ALL = "all"
 
@@ -69,6 +70,8 @@ def main(arguments=None):
         picture.check(flags.picture)
     configuration.read_model_dir(flags.model_dir, flags.gin_file, flags.gin_bindings)
     estimator = Estimator.from_gin(flags.model_dir, flags.gin_bindings)
+    if estimator.is_chief:  # who alone writes
+        _check_files(flags.output, flags.picture)
     sweep = (flags.checkpoint, flags.num_latents, flags.context, flags.stride)
     done = []
 
@@ -97,6 +100,18 @@ def main(arguments=None):
         if flags.picture:
             name = os.path.basename(os.path.normpath(flags.model_dir))
             picture.draw(results, flags.picture, name, is_one)
+
+
+def _check_files(output, picture):
+    """Refuses files that could not be written, before anything is measured."""
+    from pipelines.atomic_files import check_place
+
+    given = {"--output": output, "--picture": picture}
+    for flag, path in given.items():
+        if path:
+            check_place(flag, path)
+    if output and picture and os.path.realpath(output) == os.path.realpath(picture):
+        raise UserError(f"--output and --picture are both {output!r}: give each a file of its own")
 
 
 def _say(result):

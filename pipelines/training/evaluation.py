@@ -117,7 +117,7 @@ def evaluator_of_run(
     return make_evaluator(
         model,
         run.experiment.task,
-        split or of_run.evaluation_split,
+        of_run.evaluation_split if split is None else split,
         batch_size,
         run.strategy,
         None if num_batches == "all" else num_batches,

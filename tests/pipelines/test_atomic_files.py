@@ -99,3 +99,23 @@ def test_a_name_that_the_locale_could_not_decode(tmp_path):
     atomic_files.write_text(path, "a")
     atomic_files.append_bytes(path, b"b")
     assert (tmp_path / "größe").read_text() == "ab"
+
+
+def test_places_of_files_are_looked_at_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "none/x")
+    for path in ("there", "new", str(tmp_path / "new"), "/dev/null", "/dev/stdout", "gs://b/x"):
+        atomic_files.check_place("--output", path)
+    for path, reason in (
+        (".", "it is a folder"),
+        ("none/x", "there is no folder '.*none'"),
+        ("link", "there is no folder '.*none'"),
+        ("there/x", "there is no folder '.*there'"),
+    ):
+        with pytest.raises(UserError, match=f"--output: cannot write '{path}': {reason}"):
+            atomic_files.check_place("--output", path)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(UserError, match="'new': no files can be written to"):
+        atomic_files.check_place("--output", "new")
+    assert sorted(os.listdir()) == ["link", "there"]

@@ -234,6 +234,11 @@ def test_rows_shorter_than_the_context_are_those_of_a_model_that_takes_no_more(t
         (["--checkpoint=newest"], "must be integers with commas between or all, got 'newest'"),
         (["--checkpoint=2,7"], "no checkpoint of step 7"),
         (["--picture=curve.gif"], "--picture must end in .png or .svg, got 'curve.gif'"),
+        (["--split="], "unknown split '': choose train, validation, test"),
+        (["--output=none/a.json"], "--output: cannot write 'none/a.json': there is no folder"),
+        (["--picture=none/a.png"], "--picture: cannot write 'none/a.png': there is no folder"),
+        (["--output=tests"], "--output: cannot write 'tests': it is a folder"),
+        (["--output=a.png", "--picture=./a.png"], "--output and --picture are both 'a.png'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_at_once(two_steps, capsys, flags, named):
