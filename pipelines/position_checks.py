@@ -31,6 +31,8 @@ def check_positions(task, backbone):
             if axes > 1
             else "'rotary', as gin/runs/pg19_tiny.gin does"
         )
+        if axes > 1 and layer.num_index_dimensions == 2 * axes:
+            remedy += ", or target_positions = True where the data are read"
         raise UserError(
             f"the data of {type(task).__name__} {data}, but {name} is for "
             f"{layer.num_index_dimensions}: set PerceiverARBackbone.positions = {remedy}"

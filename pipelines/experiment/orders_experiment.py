@@ -66,6 +66,13 @@ class OrdersExperiment(TrainsAModel):
                 "OrdersExperiment.folders must name two orders or more in small letters, each with "
                 f"its folder, such as {{'raster': 'DIR', 'rgb': 'DIR'}}; got {self.folders!r}"
             )
+        for name, models in (("models", self.models), ("told", self.told)):
+            wanted = name == "told"
+            if models is not None and models.target_positions != wanted:
+                raise UserError(
+                    f"OrdersExperiment.{name} must be of a Language whose target_positions are "
+                    f"{wanted}, got {models.target_positions}: the table calls them so"
+                )
         image_sets.check_alike(self.folders, ("train", *self.models.splits))
         for positions in self._settings:
             for folder in self.folders.values():

@@ -55,6 +55,7 @@ def test_positions_that_fit(task, positions):
         (images(9), tables(9), r"reach \(9,\)"),
         (images(5, 6, 4), "rotary", r"has positions of 3 axes, but RotaryEmbedding.* is for 1: .*"),
         (images(5, 6, 4), tables(9, 9), "has positions of 3 axes, but PositionEmbedding.* for 2"),
+        (images(5, 6, 4), tables(*[9] * 6), "for 6: .* or target_positions = True where the data"),
         (
             TEXT,
             tables(9, 9, 9),

@@ -133,6 +133,8 @@ def test_what_a_kill_left_out_is_done_alike(done, sets, tmp_path):
         ("OrdersExperiment.temperature = -1.0", "temperature"),
         ("OrdersExperiment.steps = 0", "steps must be"),
         ("told/PositionEmbedding.num_rows = (6, 6, 5)", "has positions of 6 axes"),
+        ("told/Language.target_positions = False", "told must be of a Language whose target_pos"),
+        ("Language.target_positions = True", "models must be of a Language whose target_pos"),
         ("PERMUTED = %RASTER", "have the same order: .*--order"),
         ("PERMUTED = 'nowhere'", "nowhere.* holds no npy.json"),
     ],
