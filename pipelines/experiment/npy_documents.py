@@ -21,7 +21,7 @@ class NpyDocuments:
         num_events: int64 (D,). E of each document.
 
     Raises:
-        UserError: a file that does not hold what the set says.
+        UserError: a file that does not hold what the set says; of ids, when they are read.
     """
 
     def __init__(self, path, made, split, positions=None):
@@ -33,6 +33,7 @@ class NpyDocuments:
         if ends != (0, sizes["tokens"]) or num_tokens.min() < 1:
             raise npy_set.damaged(os.path.join(path, name), "they are none of such tokens")
         name = npy_set.array_file(split, "tokens")
+        self._file, self._num_tokens = os.path.join(path, name), made.vocab_size - NUM_RESERVED
         kind = npy_set.TOKEN_TYPES[made.token_bytes]
         self._tokens = npy_set.read_array(path, name, kind, (sizes["tokens"],))
         self._positions = positions
@@ -81,6 +82,9 @@ class NpyDocuments:
         # SOS comes before token 0, so event e is token e − 1.
         low, high = max(start, 1), min(start + out.size, size + 1)
         tokens = self._tokens[first + low - 1 : first + high - 1]
+        # A model would not say so, or not where from. It costs a fraction of the copy.
+        if tokens.max(initial=0) >= self._num_tokens:
+            raise npy_set.damaged(self._file, "it holds ids beyond the vocabulary")
         np.add(tokens, NUM_RESERVED, out=out[low - start : high - start], dtype=np.int32)
         if start == 0:
             out[0] = SOS

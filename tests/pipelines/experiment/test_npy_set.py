@@ -26,14 +26,13 @@ def write(folder, offsets=OFFSETS, tokens=TOKENS, sizes=None, **changed):
     made = npy_set.NpySet(
         dataset="text",
         codec={"name": "bytes"},
-        vocab_size=259,
         token_bytes=1,
         ends=True,
         fingerprint="f",
         splits={"train": sizes or {"documents": 2, "tokens": 7}},
         skipped={},
         files=files,
-        **changed,
+        **{"vocab_size": 259, **changed},
     )
     (folder / npy_set.FILE).write_text(made.to_json())
     return made
@@ -96,6 +95,19 @@ def test_a_changed_byte_is_told_by_the_checksum(tmp_path):
     rows = NpyRows(tmp_path)
     with pytest.raises(UserError, match="train.tokens.npy' is damaged .its checksum"):
         rows.check_contents()
+
+
+def test_ids_beyond_the_vocabulary_are_named_when_they_are_read(tmp_path):
+    write(tmp_path, vocab_size=3 + 6)
+    rows = NpyRows(tmp_path)
+    assert rows.events("train", 0).tolist() == [2, 3, 4, 5, 1]
+    for read in (
+        lambda: rows.events("train", 1),
+        lambda: list(rows.evaluation_batches("train", 4, 2, 4)),
+        lambda: rows.training_batch(8, 32, seed=0, step=0),
+    ):
+        with pytest.raises(UserError, match="train.tokens.npy' is damaged .it holds ids beyond"):
+            read()
 
 
 @pytest.mark.parametrize(
