@@ -50,9 +50,12 @@ def draw(results, path, name, is_one):
     Raises:
         UserError: the file cannot be written.
     """
-    figure = _of_one(results[0], name) if is_one else _of_several(results, name)
     kind = pathlib.PurePath(path).suffix.lower().removeprefix(".")
-    write_bytes(path, figures.content(figure, kind, dpi=150))
+    # What is infinite has no place in a picture; numpy would warn of it.
+    with np.errstate(all="ignore"):
+        figure = _of_one(results[0], name) if is_one else _of_several(results, name)
+        content = figures.content(figure, kind, dpi=150)
+    write_bytes(path, content)
 
 
 def _figure(panels, title):

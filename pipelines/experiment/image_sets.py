@@ -3,10 +3,13 @@
 S side of an image in pixels, T = S · S · 3 values of one.
 """
 
+import os
+
 import numpy as np
 
 from keras_perceiver_ar.codecs import image_codec
 from pipelines.errors import UserError
+from pipelines.experiment import npy_set
 from pipelines.experiment.npy_rows import NpyRows
 
 _COMPARED = 16  # documents of each split, to tell whether two sets are of the same images
@@ -17,10 +20,20 @@ def order(rows):
 
     Args:
         rows: `NpyRows` of images.
+
+    Raises:
+        UserError: positions that are not those of such images.
     """
     x, y, channel = (rows.positions[1:, :3] - 2).T  # behind SOS they count from 2
-    size = rows.codec["size"]
-    return np.ravel_multi_index((y, x, channel), (size, size, image_codec.NUM_CHANNELS))
+    shape = (rows.codec["size"], rows.codec["size"], image_codec.NUM_CHANNELS)
+    try:
+        found = np.ravel_multi_index((y, x, channel), shape)
+    except ValueError:  # beyond an image
+        found = None
+    if found is None or not np.array_equal(np.sort(found), np.arange(np.prod(shape))):
+        file = os.path.join(rows.path, npy_set.POSITIONS)
+        raise npy_set.damaged(file, "they are not each value's of an image once")
+    return found
 
 
 def decode(rows, token_ids):

@@ -32,12 +32,14 @@ class NpyDocuments:
         ends = self._offsets[0], self._offsets[-1]
         if ends != (0, sizes["tokens"]) or num_tokens.min() < 1:
             raise npy_set.damaged(os.path.join(path, name), "they are none of such tokens")
+        self.num_events = num_tokens + 1 + int(made.ends)
+        if positions is not None and self.num_events.max() > len(positions):
+            raise npy_set.damaged(os.path.join(path, name), "they leave more than has positions")
         name = npy_set.array_file(split, "tokens")
         self._file, self._num_tokens = os.path.join(path, name), made.vocab_size - NUM_RESERVED
         kind = npy_set.TOKEN_TYPES[made.token_bytes]
         self._tokens = npy_set.read_array(path, name, kind, (sizes["tokens"],))
         self._positions = positions
-        self.num_events = num_tokens + 1 + int(made.ends)
 
     def events(self, number):
         """All of a document: int32 (E,)."""

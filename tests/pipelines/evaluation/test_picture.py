@@ -1,6 +1,8 @@
 """Pictures of what was measured can be understood by themselves."""
 
+import math
 import sys
+import warnings
 
 import matplotlib
 import pytest
@@ -119,6 +121,13 @@ def test_an_interval_that_is_cut_says_so(tmp_path):
 def test_a_part_of_a_split_is_named(tmp_path):
     svg = text_of([a_part()], tmp_path / "one.svg", True)
     assert "first 8 of 321 batches, 1,500 targets" in svg
+
+
+def test_what_is_infinite_is_left_out_without_a_warning(tmp_path):
+    endless = {"word_perplexity": math.inf, "ci95": [1.0, math.inf], "ci95_of": "word_perplexity"}
+    results = [a_result(**endless), a_result(**endless | {"word_perplexity": 5.0}, step=60)]
+    with warnings.catch_warnings(action="error", category=RuntimeWarning):
+        picture.draw(results, str(tmp_path / "steps.png"), "books", False)
 
 
 def test_png(tmp_path):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from pipelines.errors import UserError
-from pipelines.experiment import npy_set
+from pipelines.experiment import image_sets, npy_set
 from pipelines.experiment.npy_rows import NpyRows
+from tests.pipelines.experiment import npy_sets
 
 TOKENS = np.arange(7, dtype=np.uint8)
 OFFSETS = np.array([0, 3, 7])
@@ -151,3 +152,24 @@ def test_a_header_that_is_none_is_named(tmp_path, wrong):
     (tmp_path / "train.tokens.npy").write_bytes(damaged)
     with pytest.raises(UserError, match="tokens.npy' is damaged"):
         NpyRows(tmp_path).num_events("train")
+
+
+@pytest.mark.parametrize("place", [(3, 0), (3, 2), (10, 1)])
+@pytest.mark.parametrize("wrong", [-5, 3, 10**9])
+def test_positions_that_are_those_of_no_image_are_named(tmp_path, place, wrong):
+    folder = npy_sets.make_images(tmp_path, "raster")
+    positions = np.load(f"{folder}/positions.npy")
+    assert positions[place] != wrong
+    positions[place] = wrong
+    np.save(f"{folder}/positions.npy", positions)
+    with pytest.raises(UserError, match="positions.npy' is damaged"):
+        image_sets.order(NpyRows(folder))
+
+
+def test_images_of_more_events_than_positions_are_named(tmp_path):
+    folder = npy_sets.make_images(tmp_path, "raster")
+    offsets = np.load(f"{folder}/train.offsets.npy")
+    offsets[1] -= 8
+    np.save(f"{folder}/train.offsets.npy", offsets)
+    with pytest.raises(UserError, match="train.offsets.npy' is damaged .they leave more than"):
+        NpyRows(folder).num_events("train")
