@@ -143,12 +143,13 @@ class PianoExperiment(TrainsAModel):
         file = path.with_name(path.name + "_statistics.png")
         piano.draw(Table.beside(path).rows, file)
         say(f"wrote {file}")
+        with_mel = performance_files.can_draw_sound(say)
         for source in (CONTINUED, UNPROMPTED):
             given = self._given(source)
             for number, row in enumerate(self._samples(source, path, say)):
                 base = path.with_name(f"{path.name}_{source}_{number}")
                 title = self._title(source, number, path)
-                performance_files.write(row, given, base, say, title)
+                performance_files.write(row, given, base, say, title, with_mel)
 
     def _title(self, source, number, path):
         """What a sample is, and of which model."""
