@@ -72,13 +72,13 @@ def forward_flops(
     """Of one row's forward pass, part by part.
 
     N latents of width C on U positions, M inputs of width I, X cross-attends of width A, V ids, L
-    blocks, MLPs of F times the width:
+    blocks, MLPs of F times the width::
 
-    latents      2NIC                           what the latents start from
-    cross_attend X · (4NCA + 4MIA               query and output; key and value
-                      + 4PA + 4FNC²)            scores and values of P pairs; MLP
-    stack        L · (8NC² + 4PC + 4FNC²)       with P of N queries on N keys
-    logits       2UCV
+        latents      2NIC                           what the latents start from
+        cross_attend X · (4NCA + 4MIA               query and output; key and value
+                          + 4PA + 4FNC²)            scores and values of P pairs; MLP
+        stack        L · (8NC² + 4PC + 4FNC²)       with P of N queries on N keys
+        logits       2UCV
 
     Args:
         latents: int. N.

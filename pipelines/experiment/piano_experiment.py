@@ -149,7 +149,7 @@ class PianoExperiment(TrainsAModel):
             for number, row in enumerate(self._samples(source, path, say)):
                 base = path.with_name(f"{path.name}_{source}_{number}")
                 title = self._title(source, number, path)
-                performance_files.write(row, given, base, say, title, with_mel)
+                performance_files.write(row, given, base, say, title, with_mel=with_mel)
 
     def _title(self, source, number, path):
         """What a sample is, and of which model."""
