@@ -9,7 +9,7 @@ import numpy as np
 
 import gin
 import keras_perceiver_ar as kpar
-from pipelines.checks import check_integer, check_integers, check_number
+from pipelines.checks import MOST_SEED, check_integer, check_integers, check_number
 from pipelines.command_line import user_errors
 from pipelines.errors import UserError
 from pipelines.experiment import devices, fitting
@@ -76,7 +76,7 @@ class CopyExperiment(TrainsAModel):
             check_number("a learning rate in CopyExperiment.stages", rate, above=True)
         check_number("CopyExperiment.seconds", self.seconds, above=True)
         check_number("CopyExperiment.goal", self.goal, above=True)
-        check_integer("CopyExperiment.seed", self.seed, least=0, most=2**32 - 1)
+        check_integer("CopyExperiment.seed", self.seed, least=0, most=MOST_SEED)
         for name in ("steps", "stretch", "targets"):
             check_integer(f"CopyExperiment.{name}", getattr(self, name))
         if self.positions != ():
