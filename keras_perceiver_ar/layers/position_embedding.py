@@ -74,7 +74,12 @@ class PositionEmbedding(keras.layers.Layer):
                 initializer = keras.initializers.Constant(table)
             name = f"table_{axis}"
             # An attribute each: `tf.train.Checkpoint` passes over lists of weights in silence.
-            weight = self.add_weight(name=name, shape=(rows, self.width), initializer=initializer)
+            # Rows are looked up in float32 and rounded then, so that the gradient of a row that a
+            # thousand inputs share is summed in float32: in bfloat16 such a sum stands still at 256
+            # times what is added.
+            weight = self.add_weight(
+                name=name, shape=(rows, self.width), initializer=initializer, autocast=False
+            )
             setattr(self, name, weight)
         self.built = True
 
@@ -100,8 +105,8 @@ class PositionEmbedding(keras.layers.Layer):
         if not self._has_weights:
             rows = positions_lib.table_rows(self.kind, index, num_rows, self.width)
             return ops.cast(rows, self.compute_dtype)
-        table = ops.cast(self.tables[axis], self.compute_dtype)
-        return ops.take(table, ops.clip(index, 0, num_rows - 1), axis=0)
+        rows = ops.take(self.tables[axis], ops.clip(index, 0, num_rows - 1), axis=0)
+        return ops.cast(rows, self.compute_dtype)
 
     def compute_output_shape(self, positions_shape):
         return (*positions_shape[:2], self.width)

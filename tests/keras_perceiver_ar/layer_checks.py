@@ -5,7 +5,7 @@ import inspect
 import keras
 import numpy as np
 
-from tests.keras_perceiver_ar.support import to_numpy
+from tests.keras_perceiver_ar.support import to_numpy, value_and_gradient
 
 
 def symbolic_inputs(inputs):
@@ -101,3 +101,33 @@ def check_training(model, inputs, output_shape):
     # The bias of the keys is the one weight without a gradient: it shifts all scores alike.
     still = {w.path for w, has in zip(model.trainable_weights, moved, strict=True) if not has}
     assert all(path.endswith("key/bias") for path in still), still
+
+
+def check_gradient_of_rows(layer, indices):
+    """A mixed layer that looks rows up sums their gradients in float32, right below a model too.
+
+    Args:
+        layer: built layer with one table, of dtype policy mixed_bfloat16.
+        indices: int array, with far more than 256 of the same index: so many times what is added
+            can a sum in bfloat16 be, and no more.
+    """
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__(dtype="mixed_bfloat16")
+            self.layer = layer
+            self.built = True
+
+        def call(self, inputs):
+            return self.layer(inputs)
+
+    model = Model()
+
+    def total(weights):
+        rows, _ = model.stateless_call(weights, [], indices)
+        assert keras.backend.standardize_dtype(rows.dtype) == "bfloat16"
+        return keras.ops.sum(keras.ops.cast(rows, "float32"))
+
+    _, (gradient,) = value_and_gradient(total, [model.trainable_variables[0].value])
+    counts = np.bincount(indices.ravel(), minlength=gradient.shape[0])
+    np.testing.assert_array_equal(gradient, np.repeat(counts[:, None], gradient.shape[1], axis=1))

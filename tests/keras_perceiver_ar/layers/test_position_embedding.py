@@ -3,7 +3,7 @@ import pytest
 
 import keras_perceiver_ar as kpar
 from keras_perceiver_ar import positions as positions_lib
-from tests.keras_perceiver_ar.layer_checks import check_layer
+from tests.keras_perceiver_ar.layer_checks import check_gradient_of_rows, check_layer
 from tests.keras_perceiver_ar.support import to_numpy
 
 POSITIONS = np.array([[1, 2, 0], [5, 6, 7]], "int32")
@@ -64,6 +64,12 @@ def test_a_frozen_table_is_a_constant_and_a_trained_one_starts_from_it(kind):
     np.testing.assert_allclose(to_numpy(frozen(index)), to_numpy(trained(index)), atol=2e-6)
     assert frozen.weights == []
     assert len(trained.trainable_weights) == 1
+
+
+def test_gradients_of_a_row_that_many_inputs_share_are_summed_in_float32():
+    layer = kpar.layers.PositionEmbedding(5, 4, "learned", dtype="mixed_bfloat16")
+    layer.build()
+    check_gradient_of_rows(layer, np.repeat([[3], [1]], 2048, axis=1).astype("int32"))
 
 
 def test_a_learned_table_that_does_not_train_is_no_weight_of_the_optimizer():
