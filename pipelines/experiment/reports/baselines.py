@@ -19,12 +19,13 @@ _EQUAL = {"time": "as long", "targets": "on as many targets"}
 
 def draw(rows, path):
     """Bits of each model, trained for the same time and on the same number of targets."""
+    rows = _comparable(rows)
     unit, split = unit_of(rows), _split(rows)
     of_split = [row for row in rows if row["split"] == split]
     figure, panels = plots.new_figure(
         f"{TITLE}: models of {about.parameters(rows)} each, {about.device(rows)}\n"
-        f"{about.documents(of_split)}, {about.seeds(rows)}"
-        + ("; grey: each seed; bars: 95 % interval over seeds" if _seeds(rows) > 1 else ""),
+        f"{about.documents(of_split)}, {_seeds(rows)}"
+        + ("; grey: each seed; bars: 95 % interval over seeds" if _most_seeds(rows) > 1 else ""),
         panels=2,
     )
     for panel, (equal, how) in zip(panels, _EQUAL.items(), strict=True):
@@ -52,6 +53,7 @@ def draw(rows, path):
 
 def tell(rows):
     """Which model is best in either setting, and a table."""
+    rows = _comparable(rows)
     unit, split = unit_of(rows), _split(rows)
     parts = []
     for equal, how in _EQUAL.items():
@@ -98,13 +100,21 @@ def tell(rows):
                     plots.with_interval(*student.mean_and_half(runs)),
                 ]
             )
-    seeds = _seeds(rows)
     text = ". ".join(part[0].upper() + part[1:] for part in parts)
     return (
-        f"{text}. {f'Mean of {seeds} seeds, intervals over seeds' if seeds > 1 else 'One seed'}. "
+        f"{text}. {_of_seeds(rows)}. "
         "The Transformer is measured with "
         "half of its inputs as context at least, the Transformer-XL with the memory of the "
-        f"segments before in its row.\n\n{plots.table(head, lines)}"
+        f"segments before in its row{_kernels(rows)}.\n\n{plots.table(head, lines)}"
+    )
+
+
+def _kernels(rows):
+    # Relative positions are no part of the kernel: keras_perceiver_ar/layers/relative_attention.py.
+    if about.device(rows) == "cpu":
+        return ""
+    return (
+        "; its attention, unlike that of the others, is no kernel that keeps scores out of memory"
     )
 
 
@@ -113,8 +123,40 @@ def _split(rows):
     return "test" if "test" in splits else sorted(splits)[0]
 
 
+def _comparable(rows):
+    """Without the seeds of which a setting lacks a model that it has of others: it was stopped."""
+    models, runs = {}, {}
+    for row in rows:
+        models.setdefault(row["equal"], set()).add(row["model"])
+        runs.setdefault((row["equal"], row["seed"]), set()).add(row["model"])
+    return [row for row in rows if runs[row["equal"], row["seed"]] == models[row["equal"]]]
+
+
 def _seeds(rows):
-    return len({row["seed"] for row in rows})
+    """Such as "3 seeds"; "3 and 2 seeds" where the settings have not as many."""
+    *others, last = dict.fromkeys(_numbers_of_seeds(rows))
+    return "".join(f"{other} and " for other in others) + about.count(last, "seed")
+
+
+def _of_seeds(rows):
+    numbers = _numbers_of_seeds(rows)
+    if max(numbers) == 1:
+        return "One seed"
+    if len(set(numbers)) == 1:
+        return f"Mean of {numbers[0]} seeds, intervals over seeds"
+    told = " and ".join(
+        f"{number} trained {how}" for number, how in zip(numbers, _EQUAL.values(), strict=False)
+    )
+    return f"Means of seeds, {told}, intervals over seeds"
+
+
+def _numbers_of_seeds(rows):
+    of_each = (len({row["seed"] for row in rows if row["equal"] == equal}) for equal in _EQUAL)
+    return [number for number in of_each if number]
+
+
+def _most_seeds(rows):
+    return max(_numbers_of_seeds(rows))
 
 
 def _seconds(rows):

@@ -22,8 +22,8 @@ def draw(rows, path):
     figure, (panel,) = plots.new_figure(
         f"{rows[0]['latents']} latents over more and more context at equal FLOPs\n"
         f"{about.parameters(rows)}, {about.number(rows, 'steps', 'step')}, "
-        f"{about.training_flops(rows)} of training, {about.device(rows)}\n"
-        f"{about.documents(rows)}; {about.seeds(rows)}"
+        f"{about.training_flops(rows)} of training\n"
+        f"{about.documents(rows)}; {about.seeds(rows)}; {about.device(rows)}"
     )
     for number, split in enumerate(sorted({row["split"] for row in rows})):
         means, halves = np.transpose([_bits(rows, context, split) for context in contexts])

@@ -20,14 +20,14 @@ def draw(rows, path):
     """Bits by latents, and by what a target costs."""
     unit, first = unit_of(rows), rows[0]
     figure, panels = plots.new_figure(
-        f"Trained with {first['trained_latents']} latents over {int(first['context']):,} inputs, "
-        f"measured with others\n{about.parameters(rows)}, {about.number(rows, 'steps', 'step')}, "
+        f"Trained with {int(first['trained_latents']):,} latents over {int(first['context']):,} "
+        f"inputs, measured with others\n"
+        f"{about.parameters(rows)}, {about.number(rows, 'steps', 'step')}, "
         f"{about.device(rows)}; {about.documents(rows)}",
         panels=2,
     )
     for number, split in enumerate(_splits(rows)):
         sizes, values, intervals, costs = zip(*_curve(rows, split), strict=True)
-        documents = _documents(rows, split)
         ends = np.array([interval or (np.nan, np.nan) for interval in intervals])
         has_interval = np.isfinite(ends).any()
         panels[0].errorbar(
@@ -36,7 +36,7 @@ def draw(rows, path):
             values,
             np.abs(ends - np.array(values)[:, None]).T if has_interval else None,
             capsize=3,
-            label=split + f", 95 % interval over {documents} documents" * bool(has_interval),
+            label=f"{_documents(rows, split)}, 95 % interval" if has_interval else split,
             **figures.style(split),
         )
         panels[1].plot(np.array(costs) / 1e6, values, **figures.style(split))
@@ -98,7 +98,7 @@ def tell(rows):
             lines[-1].append(text)
     start = "; ".join(parts)
     several = [
-        f"{_documents(rows, split)} documents of {split}"
+        _documents(rows, split)
         for split in _splits(rows)
         if any(interval for _, _, interval, _ in curves[split])
     ]
@@ -122,7 +122,7 @@ def _apart(numbers):
 
 
 def _documents(rows, split):
-    return len({row["document"] for row in rows if row["split"] == split})
+    return about.documents([row for row in rows if row["split"] == split])
 
 
 def _splits(rows):

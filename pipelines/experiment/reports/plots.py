@@ -19,7 +19,7 @@ def new_figure(title, panels=1):
         the figure, and a list of axes.
     """
     figure = pictures.figure(1.5 + 4.5 * panels, 4.8)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(title, fontsize=10, wrap=True)
     axes = list(figure.subplots(1, panels, squeeze=False)[0])
     for panel in axes:
         panel.grid(alpha=0.3)

@@ -64,6 +64,22 @@ def test_a_table_that_is_not_whole_is_told(tmp_path):
     baselines.draw(part, tmp_path / "picture.png")
 
 
+def test_a_seed_that_not_all_models_have_is_left_out(tmp_path):
+    table = rows({"time": TIME, "targets": TARGETS})
+    last = ("transformer_xl", "targets", "2")
+    part = [row for row in table if (row["model"], row["equal"], row["seed"]) != last]
+    told = baselines.tell(part)
+    assert "as many targets, Perceiver AR takes 2.305 ± 0.064 bits" in told
+    assert "Means of seeds, 3 trained as long and 2 trained on as many targets" in told
+    assert "3 and 2 seeds; grey" in tables.text_of(baselines, part, tmp_path)
+
+
+@pytest.mark.parametrize(("device", "said"), [("cpu", False), ("NVIDIA H100 80GB HBM3", True)])
+def test_what_has_no_kernel_is_told_where_there_are_kernels(device, said):
+    table = [{**row, "device": device} for row in rows({"time": TIME, "targets": TARGETS})]
+    assert ("is no kernel" in baselines.tell(table)) == said
+
+
 def test_the_picture_names_what_it_shows(tmp_path):
     text = tables.text_of(baselines, rows({"time": TIME, "targets": TARGETS}), tmp_path)
     for wanted in (

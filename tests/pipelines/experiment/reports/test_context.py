@@ -59,8 +59,8 @@ def test_the_picture_names_what_it_shows(tmp_path):
     for wanted in (
         "64 latents",
         "equal FLOPs",
-        "0.480 M parameters, 300 to 600 steps, 2.00 PFLOPs of training, cpu",
-        "2 documents of test; 3 seeds",
+        "0.480 M parameters, 300 to 600 steps, 2.00 PFLOPs of training",
+        "2 documents of test; 3 seeds; cpu",
         "context (inputs)",
         "bits per byte",
         "1k",

@@ -1,16 +1,18 @@
 import itertools
 
+import pytest
+
 from pipelines.experiment.reports import latents, latents_books
 from tests.pipelines.experiment.reports import tables
 
 
-def rows(costs, documents=2):
+def rows(costs, documents=6):
     """A table of numbers of latents that cost so many bits per byte."""
     return [
         row
         for number, cost in costs.items()
         for row in tables.documents(
-            [cost - 0.1, cost + 0.1][:documents],
+            [cost - 0.1, cost + 0.1] * (documents // 2) + [cost] * (documents % 2),
             latents=number,
             trained_latents=64,
             context=512,
@@ -28,7 +30,7 @@ def test_the_paragraph_has_the_figures_of_the_table():
     assert "the 64 of training take 2.700, 8 take 2.900, 512 2.600" in told
     assert "do not help" not in told
     assert "| 8 | 65.00 | 2.900 (" in told
-    assert told.split("\n")[0].endswith("Intervals are over 2 documents of test.")
+    assert told.split("\n")[0].endswith("Intervals are over 6 documents of test.")
 
 
 def test_it_says_where_more_latents_do_not_help():
@@ -37,11 +39,14 @@ def test_it_says_where_more_latents_do_not_help():
     assert "**more latents than in training do not help at this size**" in told
 
 
-def test_one_document_has_no_interval(tmp_path):
-    told = latents.tell(rows({8: 2.9, 64: 2.7}, documents=1))
-    assert "| 8 | 65.00 | 2.800 |" in told
-    text = tables.text_of(latents, rows({8: 2.9, 64: 2.7}, documents=1), tmp_path)
-    assert "1 document of test" in text
+@pytest.mark.parametrize(
+    ("documents", "said"), [(1, "1 document of test"), (4, "4 documents of test")]
+)
+def test_few_documents_have_no_interval(tmp_path, documents, said):
+    told = latents.tell(rows({8: 2.9, 64: 2.7}, documents))
+    assert "| 8 | 65.00 | 2.900 |" in told
+    text = tables.text_of(latents, rows({8: 2.9, 64: 2.7}, documents), tmp_path)
+    assert said in text
     assert "nterval" not in text and "nterval" not in told
 
 
@@ -53,8 +58,8 @@ def test_the_picture_names_what_it_shows(tmp_path):
         "bits per byte",
         "MFLOPs for each target",
         "as in training",
-        "0.480 M parameters, 1,500 steps, cpu; 2 documents of test",
-        "test, 95 % interval over 2 documents",
+        "0.480 M parameters, 1,500 steps, cpu; 6 documents of test",
+        "6 documents of test, 95 % interval",
     ):
         assert wanted in text
 
