@@ -105,16 +105,7 @@ def tell(rows):
         f"{text}. {_of_seeds(rows)}. "
         "The Transformer is measured with "
         "half of its inputs as context at least, the Transformer-XL with the memory of the "
-        f"segments before in its row{_kernels(rows)}.\n\n{plots.table(head, lines)}"
-    )
-
-
-def _kernels(rows):
-    # Relative positions are no part of the kernel: keras_perceiver_ar/layers/relative_attention.py.
-    if about.device(rows) == "cpu":
-        return ""
-    return (
-        "; its attention, unlike that of the others, is no kernel that keeps scores out of memory"
+        f"segments before in its row.\n\n{plots.table(head, lines)}"
     )
 
 

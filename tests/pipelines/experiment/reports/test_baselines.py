@@ -74,12 +74,6 @@ def test_a_seed_that_not_all_models_have_is_left_out(tmp_path):
     assert "3 and 2 seeds; grey" in tables.text_of(baselines, part, tmp_path)
 
 
-@pytest.mark.parametrize(("device", "said"), [("cpu", False), ("NVIDIA H100 80GB HBM3", True)])
-def test_what_has_no_kernel_is_told_where_there_are_kernels(device, said):
-    table = [{**row, "device": device} for row in rows({"time": TIME, "targets": TARGETS})]
-    assert ("is no kernel" in baselines.tell(table)) == said
-
-
 def test_the_picture_names_what_it_shows(tmp_path):
     text = tables.text_of(baselines, rows({"time": TIME, "targets": TARGETS}), tmp_path)
     for wanted in (
