@@ -77,7 +77,8 @@ class Card:
 
     def text(self):
         """The card in Markdown."""
-        path, sets = pathlib.Path(self.version), self.experiment.sets
+        path = pathlib.Path(self.version)
+        sets = list(self.experiment.sets.values())
         data = sets[0] if sets else None
         context = self.model.backbone.max_context
         report = importlib.import_module(f"pipelines.experiment.reports.{self.name}")

@@ -78,7 +78,7 @@ def main(arguments=None):
         say(_say_which(flags.kind, name, experiment, path))
         rows = experiment.run(path, say).rows
         model, history = experiment.trained(path, say)
-    written, signatures = write_version(model, flags.output, *_rules(experiment.sets))
+    written, signatures = write_version(model, flags.output, *_rules([*experiment.sets.values()]))
     card.Card(
         kind=flags.kind,
         experiment=experiment,
@@ -120,7 +120,7 @@ def _check(flags, experiment):
             f"{flags.kind} is trained on random ids: leave --data_name and --data_licence out"
         )
     if flags.kind == "books":
-        (data,) = experiment.sets
+        (data,) = experiment.sets.values()
         codec = npy_set.load(data).codec["name"]
         if codec not in ("bytes", "sentencepiece"):
             raise UserError(

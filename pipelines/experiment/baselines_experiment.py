@@ -63,6 +63,10 @@ class BaselinesExperiment(Experiment):
                 f"{self.context}: each latent sits on an input of its own"
             )
 
+    @property
+    def sets(self):
+        return {"data": self.models.data}
+
     def check(self):
         for kind in KINDS:
             self._make(kind, self.seeds[0])

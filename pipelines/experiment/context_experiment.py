@@ -47,6 +47,10 @@ class ContextExperiment(Experiment):
             raise UserError(f"ContextExperiment.contexts must rise, got {self.contexts!r}")
         check_integers("ContextExperiment.seeds", self.seeds, least=0, most=MOST_SEED)
 
+    @property
+    def sets(self):
+        return {"data": self.models.data}
+
     def check(self):
         self.models.make_model(self.contexts[-1], self.num_latents, self.seeds[0])
 

@@ -94,7 +94,7 @@ class CopyExperiment(TrainsAModel):
 
     @property
     def sets(self):
-        return ()
+        return {}
 
     def kept_weights(self, path):
         path = pathlib.Path(path)

@@ -10,6 +10,14 @@ class Experiment(abc.ABC):
     pictures and sound of them; one whose model is kept is a `TrainsAModel`.
     """
 
+    @property
+    @abc.abstractmethod
+    def sets(self):
+        """dict of str: folders of the sets that it reads, by what they are called.
+
+        That of a model that is kept comes first.
+        """
+
     @abc.abstractmethod
     def check(self):
         """Refuses sizes that do not fit each other, before anything is trained.
@@ -33,11 +41,6 @@ class Experiment(abc.ABC):
 
 class TrainsAModel(Experiment):
     """An experiment one of whose models is worth keeping."""
-
-    @property
-    @abc.abstractmethod
-    def sets(self):
-        """tuple of str. Folders of the sets that it reads, that of the kept model first."""
 
     @abc.abstractmethod
     def kept_weights(self, path):

@@ -49,7 +49,7 @@ class LatentsExperiment(TrainsAModel):
 
     @property
     def sets(self):
-        return (self.models.data,)
+        return {"data": self.models.data}
 
     def kept_weights(self, path):
         return pathlib.Path(path)

@@ -85,7 +85,7 @@ class OrdersExperiment(TrainsAModel):
 
     @property
     def sets(self):
-        return tuple(self.folders.values())
+        return self.folders
 
     def kept_weights(self, path):
         return self._weights(self._first, OWN, self.seeds[0], pathlib.Path(path))

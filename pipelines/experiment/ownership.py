@@ -124,12 +124,8 @@ def _settings():
 
 def _data(experiment):
     """dict of str: the digest of what each set of documents holds."""
-    folders = getattr(experiment, "folders", None)
-    if folders is None:
-        models = getattr(experiment, "models", None)
-        folders = {} if models is None else {"data": models.data}
     found = {}
-    for name, folder in folders.items():
+    for name, folder in experiment.sets.items():
         made = npy_set.load(folder)
         held = [made.codec, made.vocab_size, made.ends, made.splits, made.files]
         text = json.dumps(held, sort_keys=True)

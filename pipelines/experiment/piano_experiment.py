@@ -91,7 +91,7 @@ class PianoExperiment(TrainsAModel):
 
     @property
     def sets(self):
-        return (self.models.data,)
+        return {"data": self.models.data}
 
     def kept_weights(self, path):
         return self._weights(self.seeds[0], pathlib.Path(path))

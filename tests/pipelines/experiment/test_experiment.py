@@ -33,7 +33,7 @@ def kept(experiment, rows):
 def test_of_copies_it_is_the_last_stage(tmp_path):
     experiment = make("copy", tmp_path, *test_copy_experiment.SMALL)
     rows = [{"stage": "16"}, {"stage": "32"}, {"stage": "32"}]
-    assert experiment.sets == () and kept(experiment, rows) == [1, 2]
+    assert experiment.sets == {} and kept(experiment, rows) == [1, 2]
     assert experiment.kept_weights(tmp_path / "copy").name == "copy_16"
     table.Table(tmp_path / "copy.csv").add(rows)
     assert experiment.kept_weights(tmp_path / "copy").name == "copy_32"
@@ -43,7 +43,7 @@ def test_of_latents_it_is_measured_with_those_of_training(tmp_path):
     books = npy_sets.make_books(tmp_path)
     small = (*test_document_experiments.MODEL, *test_document_experiments.SETTINGS["latents_books"])
     experiment = make("latents_books", tmp_path, f"DATA = '{books}'", *small)
-    assert experiment.sets == (books,)
+    assert experiment.sets == {"data": books}
     assert kept(experiment, [{"latents": "2"}, {"latents": "4"}, {"latents": "16"}]) == [1]
     assert experiment.kept_weights(tmp_path / "latents_books").name == "latents_books"
 
@@ -59,7 +59,8 @@ def test_of_orders_it_is_the_first_one_and_seed(tmp_path):
     seeds = "OrdersExperiment.seeds = (3, 0)"
     small = test_orders_experiment.SMALL
     experiment = make("orders", tmp_path, *data, *small, folders, seeds)
-    assert experiment.sets == (sets["PERMUTED"], sets["RASTER"])
+    folders = [("permuted", sets["PERMUTED"]), ("raster", sets["RASTER"])]
+    assert list(experiment.sets.items()) == folders
     rows = [
         {"order": order, "seed": seed, **positions}
         for order in ("raster", "permuted")
@@ -79,5 +80,5 @@ def test_of_piano_it_is_the_first_seed(tmp_path):
         {"part": "likelihood", "seed": "3"},
         {"part": "statistics", "seed": ""},
     ]
-    assert experiment.sets == (music,) and kept(experiment, rows) == [1]
+    assert experiment.sets == {"data": music} and kept(experiment, rows) == [1]
     assert experiment.kept_weights(tmp_path / "piano").name == "piano_3"
