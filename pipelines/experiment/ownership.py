@@ -1,12 +1,12 @@
 """Whose a table is: one process at a time, and one choice of settings, may go on with it."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import re
 
 import gin
+from pipelines import locks
 from pipelines.errors import RunError, UserError
 from pipelines.experiment import npy_set
 from pipelines.experiment.table import write_whole
@@ -45,15 +45,12 @@ def owned(path, experiment):
 
 @contextlib.contextmanager
 def _alone(path):
-    """Takes the lock, which the system gives back however a process ends."""
-    with open(path.with_name(f".{path.name}.lock"), "wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"another process works on {path.name} in {str(path.parent)!r} now: wait for it, "
-                "or give each an --output of its own"
-            ) from error
+    """Holds the lock of a table, and removes what killed processes left beside it."""
+    refusal = (
+        f"another process works on {path.name} in {str(path.parent)!r} now: wait for it, or give "
+        "each an --output of its own"
+    )
+    with locks.alone(path.with_name(f".{path.name}.lock"), refusal):
         # Nobody writes them any more: `write_whole` of processes that were killed.
         for left in path.parent.glob(f".*.{path.name}[._]*"):
             if re.match(r"\.\d+\.", left.name):

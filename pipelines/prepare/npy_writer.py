@@ -6,7 +6,6 @@ order they come is known when they are whole. It takes the disk twice for a whil
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 import sys
@@ -14,6 +13,7 @@ import sys
 import numpy as np
 import tensorflow as tf
 
+from pipelines import locks
 from pipelines.atomic_files import write_text
 from pipelines.command_line import one_line, user_errors
 from pipelines.data import codecs, files, manifest, shard_reader
@@ -76,14 +76,11 @@ def prepare(dataset, documents, encoder, folder, shard_bytes, seed, strict, writ
 def _alone(unfinished):
     """Refuses a second command in the same folder; the lock of one that was killed is gone."""
     os.makedirs(unfinished, exist_ok=True)
-    with open(os.path.join(unfinished, "lock"), "wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"another command prepares {os.path.dirname(unfinished)!r} now: wait for it, or "
-                "give each an --output of its own"
-            ) from error
+    refusal = (
+        f"another command prepares {os.path.dirname(unfinished)!r} now: wait for it, or give each "
+        "an --output of its own"
+    )
+    with locks.alone(os.path.join(unfinished, "lock"), refusal):
         yield
 
 
