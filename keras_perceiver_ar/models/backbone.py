@@ -209,7 +209,7 @@ class PerceiverARBackbone(keras.Model):
 
     def embed(self, token_ids, positions):
         """Embedded inputs, (B, M, Cᵢ)."""
-        embedded = self.token_embedding(token_ids)
+        embedded = ops.cast(self.token_embedding(token_ids), self.compute_dtype)
         if self.position_embedding is not None:
             # A layer of the user's own making has a dtype of its own.
             added = self.position_embedding(positions)

@@ -63,6 +63,10 @@ class Baseline(keras.Model):
     def build(self, input_shape=None):
         """Nothing is left to build: all sizes are known from the start."""
 
+    def _embed(self, token_ids):
+        """(B, M, C)."""
+        return ops.cast(self.token_embedding(token_ids), self.compute_dtype)
+
     def _training_seed(self, training, seed):
         """The seed of a call, None where no dropout acts."""
         if not training or self.seed_generator is None:

@@ -117,7 +117,7 @@ class DecoderTransformer(Baseline):
     def call(self, inputs, training=False, seed=None):
         layer = self.rotary or self.position_embedding
         token_ids, _, positions = read_inputs(inputs, self.max_context, layer)
-        latents = self.token_embedding(token_ids)
+        latents = self._embed(token_ids)
         if self.rotary is None:
             # A layer of the user's own making has a dtype of its own.
             latents = latents + ops.cast(layer(positions), latents.dtype)

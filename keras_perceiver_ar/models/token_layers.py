@@ -11,33 +11,20 @@ def make_token_embedding(vocab_size, width, dtype):
     Args:
         vocab_size: int. V.
         width: int. C.
-        dtype: dtype policy.
+        dtype: dtype policy of the model. Under a mixed one the rows come in float32.
 
     Returns:
-        `keras.layers.Embedding`, whose gradient is summed in float32.
+        `keras.layers.Embedding`.
     """
-    embedding = _Embedding(
+    embedding = keras.layers.Embedding(
         vocab_size,
         width,
         embeddings_initializer=keras.initializers.TruncatedNormal(stddev=1.0),
         name="token_embedding",
-        dtype=dtype,
+        dtype=_variables_own(keras.dtype_policies.get(dtype)),
     )
     embedding.build((None, None))
     return embedding
-
-
-class _Embedding(keras.layers.Embedding):
-    """Keras' own, which means to look up in float32 and does not in all of its calls.
-
-    It is no part of the mixed policy (`autocast=False`), but Keras asks that of a layer only within
-    the call of another, and `stateless_call`, with which the JAX backend trains, is none: right
-    below such a model the rows came out of a table in bfloat16, and the gradient of a byte that
-    stands in a batch ten thousand times stood still after 256 of them.
-    """
-
-    def add_weight(self, *args, **kwargs):
-        return super().add_weight(*args, **{**kwargs, "autocast": False})
 
 
 def make_logits(vocab_size, width, dtype, zeros=True):
@@ -61,3 +48,19 @@ def make_logits(vocab_size, width, dtype, zeros=True):
     )
     logits.build((None, None, width))
     return logits
+
+
+def _variables_own(policy):
+    """What computes in the dtype of its variables; what is quantised stays so.
+
+    The gradient of a row that a thousand inputs share is then a sum in float32: in bfloat16 such a
+    sum stands still at 256 times what is added. Keras means to do so (`autocast=False`), but asks
+    for that only within the call of another layer, and `stateless_call`, with which its JAX backend
+    trains, is none. LoRA casts the table too.
+    """
+    if isinstance(policy, keras.dtype_policies.DTypePolicyMap):
+        policies = dict(policy.items())
+        return keras.dtype_policies.DTypePolicyMap(_variables_own(policy.default_policy), policies)
+    if policy.quantization_mode is not None:
+        return policy
+    return keras.dtype_policies.DTypePolicy(policy.variable_dtype)

@@ -143,7 +143,7 @@ class TransformerXL(Baseline):
         self._check_memory(memory, token_ids.shape[0])
         seed = self._training_seed(training, seed)
         attention_mask = self._mask(token_ids, memory)
-        latents, given = self.token_embedding(token_ids), []
+        latents, given = self._embed(token_ids), []
         seeds = randomness.split(seed, self.num_layers)
         for index, block in enumerate(self.blocks):
             given.append(latents)

@@ -103,13 +103,14 @@ def check_training(model, inputs, output_shape):
     assert all(path.endswith("key/bias") for path in still), still
 
 
-def check_gradient_of_rows(layer, indices):
+def check_gradient_of_rows(layer, indices, each=1):
     """A mixed layer that looks rows up sums their gradients in float32, right below a model too.
 
     Args:
-        layer: built layer with one table, of dtype policy mixed_bfloat16.
+        layer: built layer with one table.
         indices: int array, with far more than 256 of the same index: so many times what is added
             can a sum in bfloat16 be, and no more.
+        each: number. What every look-up adds to the gradient, where all rows are summed.
     """
 
     class Model(keras.Model):
@@ -122,12 +123,13 @@ def check_gradient_of_rows(layer, indices):
             return self.layer(inputs)
 
     model = Model()
+    others = [weight.value for weight in model.non_trainable_variables]
 
     def total(weights):
-        rows, _ = model.stateless_call(weights, [], indices)
-        assert keras.backend.standardize_dtype(rows.dtype) == "bfloat16"
+        rows, _ = model.stateless_call(weights, others, indices)
         return keras.ops.sum(keras.ops.cast(rows, "float32"))
 
     _, (gradient,) = value_and_gradient(total, [model.trainable_variables[0].value])
     counts = np.bincount(indices.ravel(), minlength=gradient.shape[0])
-    np.testing.assert_array_equal(gradient, np.repeat(counts[:, None], gradient.shape[1], axis=1))
+    wanted = np.broadcast_to(each * counts[:, None], gradient.shape)
+    np.testing.assert_array_equal(gradient, wanted)
