@@ -49,7 +49,8 @@ class PerceiverARLoss(keras.losses.Loss):
         z_loss: float. Weight of log²Z.
         normalization: "mean" over the labels that count, or "sum" over labels and batch as in the
             original. There the sum is clipped to norm 1, which is in effect a normalised gradient;
-            a mean with the same clip is another optimiser.
+            a mean with the same clip is another optimiser. Where `fit` runs under a
+            `tf.distribute.Strategy`, each replica's mean counts as much as that of any other.
         label_smoothing: float in [0, 1). Probability that a target gives away to the other tokens.
 
     Call arguments:
@@ -71,7 +72,10 @@ class PerceiverARLoss(keras.losses.Loss):
         name="perceiver_ar_loss",
         **kwargs,
     ):
-        kwargs.setdefault("reduction", "sum")
+        if kwargs.get("reduction", "sum") == "sum":
+            # Also where a config of before says "sum". Keras scales a mean, and no sum, so that
+            # gradients that are added up over replicas make a mean again.
+            kwargs["reduction"] = "sum_over_batch_size" if normalization == "mean" else "sum"
         kwargs.setdefault("dtype", "float32")  # a bfloat16 would round the ids of the labels
         super().__init__(name=name, **kwargs)
         if normalization not in NORMALIZATIONS:
@@ -105,7 +109,10 @@ class PerceiverARLoss(keras.losses.Loss):
         total = super().__call__(y_true, y_pred, sample_weight)
         if self.normalization == "sum":
             return total
-        return total / ops.maximum(ops.sum(ops.cast(y_true > 0, total.dtype)), 1.0)
+        count = ops.maximum(ops.sum(ops.cast(y_true > 0, total.dtype)), 1.0)
+        if self.reduction == "sum_over_batch_size":
+            total = total * ops.cast(ops.size(y_true), total.dtype)
+        return total / count
 
     def get_config(self):
         return {

@@ -63,6 +63,17 @@ def test_mean_and_sum():
     assert float(loss) == pytest.approx(total / 5, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("normalization", "reduction"), [("mean", "sum_over_batch_size"), ("sum", "sum")]
+)
+def test_a_mean_is_one_that_keras_scales_for_replicas(normalization, reduction):
+    loss = kpar.training.PerceiverARLoss(normalization=normalization)
+    # As models that were saved before have it.
+    old = kpar.training.PerceiverARLoss.from_config({**loss.get_config(), "reduction": "sum"})
+    assert loss.reduction == old.reduction == reduction
+    assert float(loss(LABELS, LOGITS)) == float(old(LABELS, LOGITS))
+
+
 @pytest.mark.parametrize("normalization", ["mean", "sum"])
 def test_no_labels_no_loss(normalization):
     loss = kpar.training.PerceiverARLoss(normalization=normalization)
