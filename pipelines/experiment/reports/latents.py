@@ -13,6 +13,7 @@ CLAIM = (
     "Compute can be chosen at evaluation time: with fewer or more latents than in training the "
     "paper's likelihoods get worse or better smoothly."
 )
+_FEWEST = 5  # documents: of two, an interval reaches 12.7 standard errors to either side
 _LEAST_APART = 1 / 12  # between the labels of an axis, as a share of it
 
 
@@ -134,5 +135,8 @@ def _curve(rows, split):
     found = []
     for size in sorted({int(row["latents"]) for row in rows}):
         own = [row for row in rows if int(row["latents"]) == size and row["split"] == split]
-        found.append((size, *bits(own), float(own[0]["flops_per_target"])))
+        value, interval = bits(own)
+        if len(own) < _FEWEST:
+            interval = None
+        found.append((size, value, interval, float(own[0]["flops_per_target"])))
     return found

@@ -6,8 +6,6 @@ import numpy as np
 
 from pipelines.evaluation.interval import ratio_interval
 
-_FEWEST = 5  # documents: of two, an interval reaches 12.7 standard errors to either side
-
 
 def unit_of(rows):
     """What nats are divided by: "byte" of text, "dimension" of images and "event" of music."""
@@ -21,12 +19,11 @@ def bits(rows):
         rows: list of dict of str.
 
     Returns:
-        float, and the pair of its 95 % interval over documents, or None of fewer than five, where
-        it would reach far beyond what bits can be.
+        float, and the pair of its 95 % interval over documents, or None of fewer than two.
     """
     nats = np.array([float(row["nats"]) for row in rows])
     units = np.array([float(row.get("bytes") or row["targets"]) for row in rows])
-    interval = ratio_interval(nats / math.log(2), units) if len(rows) >= _FEWEST else None
+    interval = ratio_interval(nats / math.log(2), units)
     return nats.sum() / math.log(2) / units.sum(), interval
 
 
