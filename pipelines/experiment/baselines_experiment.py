@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import statistics
 
 import gin
 from pipelines.checks import MOST_SEED, check_integer, check_integers, check_number
@@ -12,8 +13,6 @@ from pipelines.experiment.npy_rows import NpyRows
 from pipelines.experiment.table import Table
 
 KINDS = ("perceiver_ar", "transformer", "transformer_xl")
-# Stretches of steps that the speed of a model is taken from; the first compiles.
-_PILOT = 3
 
 
 @gin.configurable(module="experiments")
@@ -21,7 +20,8 @@ _PILOT = 3
 class BaselinesExperiment(Experiment):
     """Three models of the same width and of as many blocks, the cross-attend counted as one.
 
-    Each is trained twice: for the same time, and on as many targets.
+    Each is trained twice: on as many targets, which also shows how long its step takes, and then
+    for the same time.
 
     In its table is a row for each `model`, `equal` ("time" or "targets"), `seed` and document.
 
@@ -74,15 +74,14 @@ class BaselinesExperiment(Experiment):
     def run(self, path, say):
         path = pathlib.Path(path)
         table = Table.beside(path)
-        speeds = Table(path.with_name(path.name + "_speed.csv"))
-        for equal in ("time", "targets"):
+        for equal in ("targets", "time"):
             for seed in self.seeds:
                 for kind in KINDS:
                     if not table.has(model=kind, equal=equal, seed=seed):
-                        self._run_one(kind, equal, seed, path, table, speeds, say)
+                        self._run_one(kind, equal, seed, path, table, say)
         return table
 
-    def _run_one(self, kind, equal, seed, path, table, speeds, say):
+    def _run_one(self, kind, equal, seed, path, table, say):
         inputs, targets_of_row, stride = {
             "perceiver_ar": (self.context, self.num_latents, self.num_latents),
             "transformer": (self.segment, self.segment, self.segment // 2),
@@ -92,10 +91,9 @@ class BaselinesExperiment(Experiment):
         rows = max(1, round(self.models.batch_size * self.num_latents / targets_of_row))
         models = dataclasses.replace(self.models, batch_size=rows)
         if equal == "time":
-            if not speeds.has(model=kind):
-                pilot = self._speed(kind, models, inputs, path)
-                speeds.add([{"model": kind, "step_seconds": pilot}])
-            step_seconds = float(speeds.find(model=kind)[0]["step_seconds"])
+            # One seed for all, so that all have as many steps.
+            known = table.find(model=kind, equal="targets", seed=self.seeds[0])[0]
+            step_seconds = float(known["compiled_seconds"]) / int(known["steps"])
             steps = max(1, round(self.seconds / step_seconds))
         else:
             steps = max(1, self.targets // (rows * targets_of_row))
@@ -111,7 +109,6 @@ class BaselinesExperiment(Experiment):
             "steps": history[-1]["step"],
             "training_targets": history[-1]["step"] * rows * targets_of_row,
             "seconds": history[-1]["seconds"],
-            # The first stretch compiles.
             "compiled_seconds": _seconds_of_steps(history) * history[-1]["step"],
             "params": model.count_params(),
             "device": devices.name(),
@@ -119,14 +116,6 @@ class BaselinesExperiment(Experiment):
         measured = models.measure(model, inputs, stride)
         table.add([{**run, **figures} for figures in measured])
         say(f"measured {name.name}")
-
-    def _speed(self, kind, models, inputs, path):
-        """Seconds of a step, of a model that is thrown away."""
-        name = path.with_name(f"{path.name}_{kind}_speed")
-        model = self._make(kind, seed=0)
-        history = models.train(model, inputs, _PILOT * models.stretch, 0, name, lambda line: None)
-        name.with_name(name.name + ".weights.h5").unlink()
-        return _seconds_of_steps(history)
 
     def _make(self, kind, seed):
         model = self.models.make_model(self.context, self.num_latents, seed)
@@ -148,7 +137,9 @@ class BaselinesExperiment(Experiment):
 
 
 def _seconds_of_steps(history):
-    first, last = history[0], history[-1]
-    if first is last:
-        return last["seconds"] / last["step"]
-    return (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])
+    """Seconds of a step, of what is usual: the first stretch compiles, and one after a kill too."""
+    before, found = history[0], []
+    for after in history[1:]:
+        found.append((after["seconds"] - before["seconds"]) / (after["step"] - before["step"]))
+        before = after
+    return statistics.median(found or [before["seconds"] / before["step"]])

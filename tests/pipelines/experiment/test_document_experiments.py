@@ -140,6 +140,23 @@ def test_longer_contexts_get_fewer_steps_of_as_many_flops(books, tmp_path):
     assert flops["64"] == pytest.approx(flops["8"], rel=0.5 / steps["64"])
 
 
+def test_equal_time_is_what_the_targets_took(books, tmp_path):
+    """As many steps as the seconds hold, by how long a step took of the same model before."""
+    bindings = (
+        "BaselinesExperiment.seconds = 0.5",
+        "BaselinesExperiment.targets = 192",
+        "BaselinesExperiment.seeds = (0, 1)",
+    )
+    assert runs.call(command.main, *flags("baselines", tmp_path, books, *bindings)) == 0
+    rows = table.read(tmp_path / "baselines.csv")
+    for model in ("perceiver_ar", "transformer", "transformer_xl"):
+        own = [row for row in rows if row["model"] == model]
+        known = next(row for row in own if (row["equal"], row["seed"]) == ("targets", "0"))
+        assert int(known["steps"]) == 12
+        steps = round(0.5 / float(known["compiled_seconds"]) * 12)
+        assert {row["steps"] for row in own if row["equal"] == "time"} == {str(steps)}
+
+
 @pytest.mark.parametrize(
     ("name", "binding", "named"),
     [

@@ -64,6 +64,16 @@ def test_a_table_that_is_not_whole_is_told(tmp_path):
     baselines.draw(part, tmp_path / "picture.png")
 
 
+@pytest.mark.parametrize(("equal", "other"), [("time", "targets"), ("targets", "time")])
+def test_a_table_of_one_setting_is_told(tmp_path, equal, other):
+    part = rows({equal: TIME})
+    told = baselines.tell(part)
+    assert f"Trained {baselines.EQUAL[equal]}, Perceiver AR takes 2.510 ± 0.025" in told
+    assert baselines.EQUAL[other] not in told
+    assert "Mean of 3 seeds" in told
+    baselines.draw(part, tmp_path / "picture.png")
+
+
 def test_a_seed_that_not_all_models_have_is_left_out(tmp_path):
     table = rows({"time": TIME, "targets": TARGETS})
     last = ("transformer_xl", "targets", "2")
