@@ -68,12 +68,13 @@ def main(arguments=None):
     experiment = catalogue.make(name, flags.size, flags.gin_file, flags.gin_bindings)
     _check(flags, experiment)
 
-    from pipelines.experiment import ownership
-    from pipelines.experiment.__main__ import make_folder, say
+    from pipelines.experiment import devices, ownership
+    from pipelines.experiment.__main__ import COMPILED, make_folder, say
     from savedmodels import card, sizes
     from savedmodels.writer import write_version
 
     path = make_folder(flags.experiment) / name
+    devices.keep_compiled(path.with_name(COMPILED))
     with ownership.owned(path, experiment):
         say(_say_which(flags.kind, name, experiment, path))
         rows = experiment.run(path, say).rows

@@ -6,6 +6,8 @@ import sys
 from pipelines import command_line
 from pipelines.errors import UserError
 
+COMPILED = "compiled"  # folder in --output
+
 
 def main(arguments=None):
     """Runs the command.
@@ -13,7 +15,7 @@ def main(arguments=None):
     Args:
         arguments: list of str, or None for the command line's.
     """
-    from pipelines.experiment import catalogue, ownership
+    from pipelines.experiment import catalogue, devices, ownership
 
     flags = command_line.parser("pipelines.experiment", __doc__)
     flags.add_argument("name", choices=catalogue.NAMES, help="of the experiment")
@@ -44,6 +46,7 @@ def main(arguments=None):
     if flags.show and not hasattr(experiment, "show"):
         raise UserError(f"the experiment {flags.name} draws no samples: leave --show out")
 
+    devices.keep_compiled(output / COMPILED)
     path = output / flags.name
     with ownership.owned(path, experiment):
         table = experiment.run(path, say)

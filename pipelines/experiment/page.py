@@ -81,7 +81,8 @@ the experiment `copy`, `books` of `latents_books`, `images` of `orders` and `pia
 ```
 
 On a GPU, `KERAS_BACKEND=jax` and Keras with JAX, NumPy and gin are enough: nothing that trains
-imports TensorFlow. With `JAX_COMPILATION_CACHE_DIR=DIR` all seeds share what is compiled.
+imports TensorFlow. What JAX compiles is kept in `compiled` in `--output`, for all seeds, or where
+`JAX_COMPILATION_CACHE_DIR` says.
 
 The page in `docs` and its pictures are written anew from the tables in `docs/experiments` by
 `make experiments-page`.
