@@ -41,6 +41,7 @@ def draw(rows, path):
             **figures.style(split),
         )
         panels[1].plot(np.array(costs) / 1e6, values, **figures.style(split))
+        panels[1].margins(x=0.12)  # for the number beside the rightmost point
         for size, value, cost in zip(sizes, values, costs, strict=True):
             panels[1].annotate(
                 f"{size:,}",
