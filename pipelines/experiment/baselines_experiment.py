@@ -109,7 +109,7 @@ class BaselinesExperiment(Experiment):
             "steps": history[-1]["step"],
             "training_targets": history[-1]["step"] * rows * targets_of_row,
             "seconds": history[-1]["seconds"],
-            "compiled_seconds": _seconds_of_steps(history) * history[-1]["step"],
+            "compiled_seconds": seconds_of_step(history) * history[-1]["step"],
             "params": model.count_params(),
             "device": devices.name(),
         }
@@ -136,8 +136,14 @@ class BaselinesExperiment(Experiment):
         )
 
 
-def _seconds_of_steps(history):
-    """Seconds of a step, of what is usual: the first stretch compiles, and one after a kill too."""
+def seconds_of_step(history):
+    """Seconds of a step without compilation, of which a median knows nothing.
+
+    The first stretch compiles, and after a kill another one does.
+
+    Args:
+        history: list of dict, as from `fitting.fit`. Of one stretch, that is what there is.
+    """
     before, found = history[0], []
     for after in history[1:]:
         found.append((after["seconds"] - before["seconds"]) / (after["step"] - before["step"]))
