@@ -91,12 +91,16 @@ class BaselinesExperiment(Experiment):
         rows = max(1, round(self.models.batch_size * self.num_latents / targets_of_row))
         models = dataclasses.replace(self.models, batch_size=rows)
         if equal == "time":
-            # One seed for all, so that all have as many steps.
+            # One seed for all, so that all have as many steps; what an earlier version began, too.
             known = table.find(model=kind, equal="targets", seed=self.seeds[0])[0]
             step_seconds = float(known["compiled_seconds"]) / int(known["steps"])
-            steps = max(1, round(self.seconds / step_seconds))
+            done = table.find(model=kind, equal="time")
+            steps = int(done[0]["steps"]) if done else max(1, round(self.seconds / step_seconds))
         else:
             steps = max(1, self.targets // (rows * targets_of_row))
+            # At least three, as the first compiles and tells nothing of a step's time.
+            stretch = min(models.stretch, max(1, steps // 3))
+            models = dataclasses.replace(models, stretch=stretch)
         model = self._make(kind, seed)
         name = path.with_name(f"{path.name}_{kind}_{equal}_{seed}")
         history = models.train(model, inputs, steps, seed, name, say)
@@ -137,7 +141,7 @@ class BaselinesExperiment(Experiment):
 
 
 def seconds_of_step(history):
-    """Seconds of a step without compilation, of which a median knows nothing.
+    """Seconds of a step without compilation, of which a low median knows nothing.
 
     The first stretch compiles, and after a kill another one does.
 
@@ -148,4 +152,4 @@ def seconds_of_step(history):
     for after in history[1:]:
         found.append((after["seconds"] - before["seconds"]) / (after["step"] - before["step"]))
         before = after
-    return statistics.median(found or [before["seconds"] / before["step"]])
+    return statistics.median_low(found or [before["seconds"] / before["step"]])

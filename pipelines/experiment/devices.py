@@ -22,10 +22,11 @@ def keep_compiled(folder):
     Where `JAX_COMPILATION_CACHE_DIR` says another folder, that stays. TensorFlow keeps nothing.
 
     Args:
-        folder: path. What a kill has torn in it is compiled again.
+        folder: path. What a kill has torn in it is compiled again, with JAX's warning, at every
+            start; what was copied from another folder is not found.
     """
     if keras.backend.backend() == "jax":
         import jax
 
         if not jax.config.jax_compilation_cache_dir:
-            jax.config.update("jax_compilation_cache_dir", str(folder))
+            jax.config.update("jax_compilation_cache_dir", str(folder.resolve()))

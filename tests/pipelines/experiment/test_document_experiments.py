@@ -157,6 +157,23 @@ def test_equal_time_is_what_the_targets_took(books, tmp_path):
         assert {row["steps"] for row in own if row["equal"] == "time"} == {str(steps)}
 
 
+def test_seeds_keep_to_the_steps_of_an_output_of_before(books, tmp_path):
+    """Which timed a step in another way."""
+    seconds = "BaselinesExperiment.seconds = 0.5"
+    seeds = "BaselinesExperiment.seeds = (0, 1)"
+    assert runs.call(command.main, *flags("baselines", tmp_path, books, seconds, seeds)) == 0
+    file = tmp_path / "baselines.csv"
+    kept = [row for row in table.read(file) if (row["equal"], row["seed"]) != ("time", "1")]
+    for row in kept:
+        row["steps"] = "3" if row["equal"] == "time" else row["steps"]
+    file.unlink()
+    table.Table(file).add(kept)
+    for path in tmp_path.glob("*_time_1.weights.h5"):
+        path.unlink()
+    assert runs.call(command.main, *flags("baselines", tmp_path, books, seconds, seeds)) == 0
+    assert {row["steps"] for row in table.read(file) if row["equal"] == "time"} == {"3"}
+
+
 @pytest.mark.parametrize(
     ("name", "binding", "named"),
     [
